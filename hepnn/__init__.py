@@ -1,0 +1,1 @@
+"""hepnn: one network, the same bits in Keras, TFLite, HLS and Verilog."""
