@@ -1,1 +1,32 @@
-"""hepnn: one network, the same bits in Keras, TFLite, HLS and Verilog."""
+"""hepnn: one network, the same bits in Keras, TFLite, HLS and Verilog.
+
+The public names are those of the command line: `train`, `deploy`, `agree`, `evaluate`,
+`open_run`. They are loaded when used; importing hepnn imports no TensorFlow.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_PUBLIC = {
+    "train": "hepnn.pipeline",
+    "resume": "hepnn.pipeline",
+    "deploy": "hepnn.pipeline",
+    "evaluate": "hepnn.pipeline",
+    "agree": "hepnn.agreement",
+    "open_run": "hepnn.run",
+    "HepnnError": "hepnn.errors",
+}
+
+__all__ = list(_PUBLIC)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'hepnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -4,31 +4,34 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from hepnn import declarations
+from hepnn.declarations import Declaration
 
 
-class HLSOptions(BaseModel):
+class HLSOptions(Declaration):
     """How hls4ml writes the project."""
 
-    model_config = ConfigDict(extra="forbid")
-    backend: Literal["Vitis", "Vivado", "Quartus", "oneAPI", "Catapult"] = "Vitis"
+    backend: Literal["Vitis", "Vivado"] = "Vitis"
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     reuse_factor: int = Field(1, ge=1)
     strategy: Literal["Latency", "Resource", "distributed_arithmetic"] = "Latency"
+    width: int = Field(18, ge=4, le=48, description="bits of a float stage's results and weights")
+    margin: int = Field(1, ge=0, le=8, description="integer bits beyond the largest result met")
+    synthesize: bool = Field(False, description="run the vendor's synthesis; it has to be on PATH")
 
 
-class RTLOptions(BaseModel):
+class RTLOptions(Declaration):
     """How the register-transfer level is pipelined and counted."""
 
-    model_config = ConfigDict(extra="forbid")
     latency_cutoff: float = Field(5.0, gt=0, description="longest path between registers, ns")
     yosys_family: str = Field("xcup", description="family of Yosys' synth_xilinx")
 
 
-class Kit(BaseModel):
+class Kit(Declaration):
     """A place to ship to: a device, its clock, and how each target is written for it."""
 
-    model_config = ConfigDict(extra="forbid")
     name: str
     title: str
     targets: list[str]
@@ -37,3 +40,19 @@ class Kit(BaseModel):
     threads: int = Field(1, ge=1)
     hls4ml: HLSOptions = HLSOptions()
     rtl: RTLOptions = RTLOptions()
+
+
+#: The kit a target is written for when neither recipe nor command names one.
+USUAL = {"tflite": "litert-cpu", "hls4ml": "vu13p", "rtl": "vu13p"}
+
+
+def load(name: str) -> Kit:
+    """Read a kit by short name or path.
+
+    Raises
+    ------
+    RecipeError
+        If it is missing or says something unknown.
+    """
+    path = declarations.find("deploy", name)
+    return declarations.parse(Kit, declarations.read_yaml(path), path)

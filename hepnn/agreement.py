@@ -1,0 +1,267 @@
+"""Agreement: all artefacts of a stage on the same events.
+
+For an artefact that owes equal bits, one differing output on one event breaks the promise, and
+the first layer that differs is looked for. For a lossy one, what counts are decisions: the
+fraction of events decided otherwise, and the shift of the signal efficiency at fixed
+background rates.
+"""
+
+from __future__ import annotations
+
+import math
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepnn import console, files, targets
+from hepnn.data import dataset as datasets
+from hepnn.errors import AgreementBroken, RunError
+from hepnn.recipe import Bounds
+from hepnn.run import Events, Run
+from hepnn.targets import Artefact
+from hepnn.targets import kit as kits
+from hepnn.tasks import get as get_task
+from hepnn.training import network
+
+
+def agree(
+    run: Run, *, dataset: str | None = None, events: int | None = None, stage: str | None = None
+) -> dict[str, Any]:
+    """Compare every artefact of a run with the Keras model of its stage.
+
+    Parameters
+    ----------
+    run
+        A run with exports.
+    dataset
+        Other events than the run's test events, by short name or path of a card.
+    events
+        Only so many of them.
+    stage
+        Only this stage; all that were shipped by default.
+
+    Returns
+    -------
+    dict
+        `reference`, `events`, `artefacts` of the last stage compared, `holds`, and the same by
+        stage under `stages`. Over all test events and stages it is kept as `agreement.json`.
+
+    Raises
+    ------
+    RunError
+        If nothing was shipped yet.
+    """
+    console.import_tensorflow()
+    shipped = [name for name in run.stages if any(run.exports(name).glob("*/target.json"))]
+    if stage is not None:
+        run.stage(stage)
+        shipped = [name for name in shipped if name == stage]
+    if not shipped:
+        raise RunError(f"run {run.name} has no exports to compare: hepnn deploy {run}")
+    chosen = run.events("test") if dataset is None else datasets.load_for(run, dataset)
+    chosen = datasets.take(chosen, np.arange(min(events or len(chosen), len(chosen))))
+    stages = {name: _agree_stage(run, name, chosen) for name in shipped}
+    last = stages[shipped[-1]]
+    document = {
+        "reference": "keras",
+        "stage": shipped[-1],
+        "events": len(chosen),
+        "artefacts": last["artefacts"],
+        "holds": all(found["holds"] for found in stages.values()),
+        "stages": stages,
+    }
+    if dataset is None and events is None and stage is None:
+        files.write_json(run.path / "agreement.json", document)
+    return document
+
+
+def insist(document: dict[str, Any]) -> None:
+    """Raise if a promise is broken.
+
+    Raises
+    ------
+    AgreementBroken
+        One line naming the artefacts, and the first layer that differs where it is known.
+    """
+    broken = []
+    for stage, found in document["stages"].items():
+        for name, figures in found["artefacts"].items():
+            if figures["holds"]:
+                continue
+            if figures["promise"] == "exact":
+                text = f"{figures['mismatches']} of {found['events']} events differ"
+                if figures["first_difference"]:
+                    text += f", first in layer {figures['first_difference']!r}"
+            else:
+                text = (
+                    f"refused: {figures['decision_flips']:.2%} of decisions flip, efficiency "
+                    f"shifts by {figures['max_efficiency_shift']:.2%}"
+                )
+            broken.append(f"{name} of stage {stage}: {text}")
+    if broken:
+        raise AgreementBroken("the promise is broken: " + "; ".join(broken))
+
+
+def compare(
+    reference: np.ndarray, answer: np.ndarray, events: Events, task: Any
+) -> dict[str, Any]:
+    """Compare two sets of outputs on the same events.
+
+    Parameters
+    ----------
+    reference, answer
+        `(events, outputs)`.
+    events
+        Labels and weights, for the efficiencies.
+    task
+        Module of the task.
+
+    Returns
+    -------
+    dict
+        `bit_exact`; `mismatches`, events with any output that differs; `max_abs_diff`;
+        `decision_flips`, the fraction of events decided otherwise; `max_efficiency_shift`, the
+        largest change over classes and background rates of the signal efficiency.
+    """
+    answer = np.asarray(answer, np.float32).reshape(reference.shape)
+    equal = reference == answer
+    finite = np.isfinite(answer)
+    difference = np.abs(reference.astype(np.float64) - np.where(finite, answer, 0.0))
+    flips = float(np.mean(task.decisions(reference) != task.decisions(answer)))
+    return {
+        "bit_exact": bool(equal.all()),
+        "mismatches": int((~equal.reshape(len(equal), -1).all(axis=1)).sum()),
+        "max_abs_diff": float(difference.max()) if finite.all() else math.inf,
+        "decision_flips": flips,
+        "max_efficiency_shift": _efficiency_shift(reference, answer, events, task),
+    }
+
+
+def first_difference(
+    model: Any,
+    target: Any,
+    artefact: str,
+    events: np.ndarray,
+    *,
+    kit: kits.Kit,
+    calibration: np.ndarray,
+) -> str | None:
+    """Return the first layer of a fixed-point model that a target does not repeat.
+
+    The network is cut behind one layer after another and the part before the cut is shipped
+    anew. Between a cut that agrees and one that does not the interval is halved, so that the
+    layer found has equal inputs and unequal outputs.
+
+    Parameters
+    ----------
+    model
+        The stage's Keras model.
+    target
+        Module of the target.
+    artefact
+        Name of the artefact that differs.
+    events
+        Events on which it differs.
+    kit, calibration
+        As in the shipping.
+
+    Returns
+    -------
+    str or None
+        The layer; None if even the whole network, shipped anew, agrees: then what differs are
+        the files of the export.
+    """
+    import keras
+
+    cuts = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
+
+    def differs(position: int) -> bool:
+        part = keras.Model(model.inputs, cuts[position].output)
+        reference = np.asarray(part(events))
+        with tempfile.TemporaryDirectory() as folder:
+            options = {"kit": kit, "calibration": calibration, "exact": True}
+            made = target.write(part, Path(folder), **options)
+            chosen = next((one for one in made if one.name == artefact), made[0])
+            answer = np.asarray(chosen.predict(events)).reshape(reference.shape)
+        return not np.array_equal(reference, answer)
+
+    if not differs(len(cuts) - 1):
+        return None
+    agrees, breaks = -1, len(cuts) - 1
+    while breaks - agrees > 1:
+        middle = (agrees + breaks) // 2
+        if differs(middle):
+            breaks = middle
+        else:
+            agrees = middle
+    return str(cuts[breaks].name)
+
+
+def _agree_stage(run: Run, stage: str, events: Events) -> dict[str, Any]:
+    task = get_task(run.recipe.task)
+    model = network.load_model(run.model_file(stage))
+    reference = network.predict(model, events.x)
+    found: dict[str, Any] = {}
+    for folder in sorted(path.parent for path in run.exports(stage).glob("*/target.json")):
+        written = files.read_json(folder / "target.json")
+        target = targets.get(written["target"])
+        with console.working(f"agreement: {stage}, {written['target']}, {len(events)} events"):
+            for artefact in target.load(folder):
+                figures = compare(reference, artefact.predict(events.x), events, task)
+                bounds = run.recipe.agreement.get(artefact.name, Bounds())
+                figures.update(_verdict(artefact, figures, bounds))
+                if artefact.promise == "exact" and not figures["holds"]:
+                    unequal = (reference != artefact.predict(events.x)).any(axis=-1)
+                    figures["first_difference"] = first_difference(
+                        model,
+                        target,
+                        artefact.name,
+                        events.x[unequal][:256],
+                        kit=kits.load(written["kit"]),
+                        calibration=run.events("calibration").x,
+                    )
+                found[artefact.name] = figures
+    holds = all(figures["holds"] for figures in found.values())
+    return {"events": len(events), "artefacts": found, "holds": holds}
+
+
+def _verdict(artefact: Artefact, figures: dict[str, Any], bounds: Bounds) -> dict[str, Any]:
+    kept = {
+        "exact": figures["bit_exact"],
+        "bounded": figures["decision_flips"] <= bounds.flips
+        and figures["max_efficiency_shift"] <= bounds.efficiency_shift,
+        "measured": True,
+    }[artefact.promise]
+    bad = "broken" if artefact.promise == "exact" else "refused"
+    return {
+        "promise": artefact.promise,
+        "holds": kept,
+        "verdict": "good" if kept else bad,
+        "first_difference": None,
+    }
+
+
+def _efficiency_shift(
+    reference: np.ndarray, answer: np.ndarray, events: Events, task: Any
+) -> float:
+    shift = 0.0
+    before, after = task.scores(reference), task.scores(answer)
+    for number in range(reference.shape[-1]):
+        signal = events.y == number
+        if not signal.any() or signal.all():
+            continue
+        shares = [
+            task.efficiencies(score[:, number], signal, events.weight, _backgrounds(signal, task))
+            for score in (before, after)
+        ]
+        shift = max(shift, float(np.abs(shares[0] - shares[1]).max(initial=0.0)))
+    return shift
+
+
+def _backgrounds(signal: np.ndarray, task: Any) -> Sequence[float]:
+    """Return the background rates that the events can resolve: ten events or more."""
+    background = np.count_nonzero(~signal)
+    return [rate for rate in task.BACKGROUNDS if rate * background >= 10]

@@ -1,0 +1,48 @@
+"""The architectures: one function each, on the vocabulary `nn`.
+
+`build(input_shape, output_shape, *, nn, **hyper)` returns a Keras model from one event's shape
+to logits. It knows no data, path or recipe.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from hepnn.errors import RecipeError, nearest
+
+ARCHITECTURES = {
+    "lenet5": "hepnn.architectures.lenet5:build",
+    "mlp": "hepnn.architectures.mlp:build",
+}
+
+
+def get(name: str) -> Callable[..., Any]:
+    """Return the build function of an architecture.
+
+    Raises
+    ------
+    RecipeError
+        If no such architecture exists.
+    """
+    if name not in ARCHITECTURES:
+        raise RecipeError(f"unknown architecture {name!r}; {nearest(name, ARCHITECTURES)}")
+    module, attribute = ARCHITECTURES[name].split(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+def check_hyper(name: str, hyper: dict[str, Any]) -> None:
+    """Refuse a hyper-parameter that the architecture does not have.
+
+    Raises
+    ------
+    RecipeError
+        Naming the nearest one that exists.
+    """
+    parameters = inspect.signature(get(name)).parameters
+    known = [p for p in parameters if p not in ("input_shape", "output_shape", "nn")]
+    for key in hyper:
+        if key not in known:
+            raise RecipeError(f"architecture {name} has no {key!r}; {nearest(key, known)}")

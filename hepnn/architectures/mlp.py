@@ -1,0 +1,53 @@
+"""Multilayer perceptron.
+
+D. E. Rumelhart, G. E. Hinton, R. J. Williams, "Learning representations by back-propagating
+errors", Nature 323 (1986) 533: layers of neurons, each connected to all of the layer below,
+trained by gradient descent through all layers. As 16-64-32-32-5 with ReLU it is the jet tagger
+of J. Duarte et al., JINST 13 (2018) P07027 (arXiv:1804.06913), with 4,389 parameters.
+
+Shapes: any event shape, flattened, to `(batch, outputs)` logits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import keras
+
+
+def build(
+    input_shape: tuple[int, ...],
+    output_shape: tuple[int, ...],
+    *,
+    nn: Any,
+    hidden: Sequence[int] = (64, 32, 32),
+    activation: str = "relu",
+    dropout: float = 0.0,
+) -> keras.Model:
+    """Build the network.
+
+    Parameters
+    ----------
+    input_shape
+        Shape of one event.
+    output_shape
+        `(outputs,)`.
+    nn
+        Vocabulary.
+    hidden
+        Neurons of each hidden layer.
+    activation
+        Activation of the hidden layers.
+    dropout
+        Fraction of hidden neurons dropped in training.
+    """
+    inputs = keras.Input(input_shape, name="inputs")
+    x = inputs if len(input_shape) == 1 else nn.Flatten(name="flatten")(inputs)
+    for number, units in enumerate(hidden, 1):
+        x = nn.Dense(units, activation=activation, name=f"dense{number}")(x)
+        if dropout:
+            x = nn.Dropout(dropout, name=f"dropout{number}")(x)
+    outputs = nn.Dense(prod(output_shape), name="logits")(x)
+    return keras.Model(inputs, outputs, name="mlp")

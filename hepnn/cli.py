@@ -1,0 +1,414 @@
+"""The command line: thin commands over the Python API.
+
+Nothing heavy is imported before a command needs it, so that `hepnn --help` is quick.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hepnn.errors import HepnnError, RecipeError, nearest
+
+app = typer.Typer(
+    name="hepnn",
+    help="One network, the same bits in Keras, TFLite, HLS and Verilog.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Make and look at datasets.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
+WhichRun = Annotated[str, typer.Argument(help="Path or name of a run, or 'latest'.")]
+WhichRecipe = Annotated[str, typer.Argument(help="Short name or path of a recipe.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a value of the recipe, as in fit.epochs=20. Repeatable."),
+]
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """One network, the same bits in Keras, TFLite, HLS and Verilog."""
+
+
+@app.command()
+def train(
+    recipe: Annotated[str | None, typer.Argument(help="Short name or path of a recipe.")] = None,
+    set_: Settings = None,
+    deploy: Annotated[
+        bool, typer.Option("--deploy", help="Also ship to the recipe's targets and compare.")
+    ] = False,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this run instead of starting one.")
+    ] = None,
+    runs: Runs = Path("runs"),
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+) -> None:
+    """Train every stage of a recipe. The last line is the run's path.
+
+    Example: hepnn train jet-tagger --set fit.epochs=20 --deploy
+    """
+    from hepnn.run import open_run
+
+    if resume is not None:
+        if recipe is not None or set_:
+            raise RecipeError("--resume takes the recipe of its run: give no RECIPE and no --set")
+        started = open_run(resume, runs)
+        run = _pipeline().resume(started, deploy=deploy)
+    elif recipe is None:
+        raise RecipeError("give a RECIPE (hepnn list models) or --resume RUN")
+    else:
+        loaded = _recipe(recipe, set_)
+        run = _pipeline().train(loaded, runs=runs, name=name, deploy=deploy)
+    print(run.path)
+
+
+@app.command()
+def deploy(
+    run: WhichRun,
+    to: Annotated[list[str] | None, typer.Option(help="Target. Repeatable.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Stage to ship; the last by default.")] = None,
+    kit: Annotated[str | None, typer.Option(help="Kit: where to ship to.")] = None,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Ship a run to targets, compare all artefacts, and write the report.
+
+    Example: hepnn deploy latest --to tflite --to rtl
+    """
+    from hepnn.errors import AgreementBroken
+    from hepnn.run import open_run
+
+    opened = open_run(run, runs)
+    pipeline = _pipeline()
+    from hepnn import agreement
+
+    try:
+        document = pipeline.deploy(opened, to, stage=stage, kit=kit)
+    except AgreementBroken:
+        document = _stored_agreement(opened)
+    _show_agreement(document, as_json)
+    agreement.insist(document)
+
+
+@app.command()
+def agree(
+    run: WhichRun,
+    dataset: Annotated[str | None, typer.Option(help="Compare on this dataset instead.")] = None,
+    events: Annotated[int | None, typer.Option(min=1, help="Only so many events.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Only this stage.")] = None,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Compare all artefacts of a run; exit 1 when a promise is broken.
+
+    Example: hepnn agree latest --json
+    """
+    from hepnn.run import open_run
+
+    opened = open_run(run, runs)
+    _pipeline()
+    from hepnn import agreement
+
+    document = agreement.agree(opened, dataset=dataset, events=events, stage=stage)
+    _show_agreement(document, as_json)
+    agreement.insist(document)
+
+
+@app.command()
+def evaluate(
+    run: WhichRun,
+    dataset: Annotated[str | None, typer.Option(help="Evaluate on this dataset instead.")] = None,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Print the metrics of every stage.
+
+    Example: hepnn evaluate latest --json
+    """
+    from hepnn import evaluation
+    from hepnn.run import open_run
+
+    document = evaluation.evaluate(open_run(run, runs), dataset)
+    if as_json:
+        _print_json(document)
+        return
+    rows = []
+    for stage, metrics in document["stages"].items():
+        low, high = metrics["accuracy_interval"]
+        at_one_percent = metrics["efficiency_at_background"]["0.01"]
+        rows.append(
+            {
+                "stage": stage,
+                "events": metrics["events"],
+                "accuracy": f"{metrics['accuracy']:.4f} [{low:.4f}, {high:.4f}]",
+                **{f"AUC {name}": f"{value:.4f}" for name, value in metrics["auc"].items()},
+                **{f"eff@1% {name}": f"{value:.3f}" for name, value in at_one_percent.items()},
+            }
+        )
+    _table_of_columns(rows)
+
+
+@app.command()
+def report(run: WhichRun, runs: Runs = Path("runs")) -> None:
+    """Write the report page of a run; the last line is its path.
+
+    Example: hepnn report latest
+    """
+    from hepnn import report as reports
+    from hepnn.run import open_run
+
+    print(reports.write(open_run(run, runs)))
+
+
+@app.command()
+def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -> None:
+    """Say which target takes which layer, before any training. Exit 1 on a refusal.
+
+    Example: hepnn check jet-tagger --set architecture.activation=tanh
+    """
+    from hepnn.data import dataset as datasets
+
+    loaded = _recipe(recipe, set_)
+    data = datasets.load(loaded.dataset, loaded.inputs)
+    rows = _pipeline().preflight(loaded, data.events.x.shape[1:], len(data.classes))
+    refused = any(row["verdict"] == "refused" for row in rows)
+    if as_json:
+        _print_json({"recipe": loaded.name, "layers": rows, "refused": refused})
+    else:
+        _table(rows)
+    if refused:
+        raise typer.Exit(1)
+
+
+@app.command(name="list")
+def list_(
+    what: Annotated[
+        str, typer.Argument(help="models, datasets, targets, kits or architectures.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """List what there is.
+
+    Example: hepnn list models
+    """
+    tables = {
+        "models": _models,
+        "datasets": _datasets,
+        "targets": _targets,
+        "kits": _kits,
+        "architectures": _architectures,
+    }
+    if what not in tables:
+        raise RecipeError(f"nothing to list under {what!r}; {nearest(what, tables)}")
+    rows = tables[what]()
+    if as_json:
+        _print_json({what: rows})
+    else:
+        _table(rows)
+
+
+@data_app.command(name="make")
+def data_make(
+    name: Annotated[str, typer.Argument(help="Generator: jets.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    per_class: Annotated[int, typer.Option(min=1, help="Events of each class.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Seed; same seed, same events.")] = 1,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Processes; as many as cores by default.")
+    ] = None,
+) -> None:
+    """Generate a dataset; the last line is its folder. A killed one goes on when run again.
+
+    Example: hepnn data make jets --per-class 20000 --seed 1 --out jets
+    """
+    from hepnn.data import generators
+
+    print(generators.get(name)(per_class=per_class, seed=seed, out=out, processes=processes))
+
+
+@data_app.command(name="inspect")
+def data_inspect(
+    dataset: Annotated[str, typer.Argument(help="Short name or path of a data card.")],
+    as_json: AsJson = False,
+) -> None:
+    """Show a dataset's features with their ranges, and its classes.
+
+    Example: hepnn data inspect jets
+    """
+    from hepnn.data import inspect
+
+    summary = inspect.summarize(dataset)
+    if as_json:
+        _print_json(summary)
+        return
+    print(f"{summary['name']}: {summary['title']}")
+    print(f"{summary['events']} events, shape {tuple(summary['shape'])}")
+    _table(summary["features"])
+    _table(summary["classes"])
+
+
+def _recipe(name: str, settings: list[str] | None) -> Any:
+    """Load a recipe before anything heavy, so that a mistake in it is told at once."""
+    from hepnn import recipe as recipes
+
+    return recipes.load(name, dict(recipes.parse_override(text) for text in settings or []))
+
+
+def _pipeline() -> Any:
+    from hepnn import console
+
+    console.import_tensorflow()
+    from hepnn import pipeline
+
+    return pipeline
+
+
+def _stored_agreement(run: Any) -> dict[str, Any]:
+    from hepnn import files
+
+    return files.read_json(run.path / "agreement.json")
+
+
+def _show_agreement(document: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        _print_json(document)
+        return
+    rows = []
+    for stage, found in document["stages"].items():
+        for name, figures in found["artefacts"].items():
+            rows.append(
+                {
+                    "stage": stage,
+                    "artefact": name,
+                    "promise": figures["promise"],
+                    "verdict": figures["verdict"],
+                    "events": found["events"],
+                    "mismatches": figures["mismatches"],
+                    "max |diff|": f"{figures['max_abs_diff']:.3g}",
+                    "flips": f"{figures['decision_flips']:.3%}",
+                    "eff. shift": f"{figures['max_efficiency_shift']:.3%}",
+                }
+            )
+    _table(rows)
+    print("holds" if document["holds"] else "does not hold")
+
+
+def _models() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "dataset": content.get("dataset"),
+            "architecture": content.get("architecture", {}).get("name"),
+            "title": content.get("title"),
+        }
+        for name, content in _declared("models")
+    ]
+
+
+def _datasets() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "format": content.get("source", {}).get("format"),
+            "classes": len(content.get("labels", {}).get("classes", [])),
+            "title": content.get("title"),
+        }
+        for name, content in _declared("datasets")
+    ]
+
+
+def _kits() -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "targets": ", ".join(content.get("targets", [])),
+            "part": content.get("part"),
+            "title": content.get("title"),
+        }
+        for name, content in _declared("deploy")
+    ]
+
+
+def _targets() -> list[dict[str, Any]]:
+    from hepnn import targets
+
+    return [{"name": name, "module": module} for name, module in targets.table().items()]
+
+
+def _architectures() -> list[dict[str, Any]]:
+    from hepnn.architectures import ARCHITECTURES
+
+    return [{"name": name, "function": function} for name, function in ARCHITECTURES.items()]
+
+
+def _declared(kind: str) -> list[tuple[str, dict[str, Any]]]:
+    from hepnn import declarations
+
+    return [
+        (name, declarations.read_yaml(declarations.find(kind, name)))
+        for name in declarations.names(kind)
+    ]
+
+
+def _table(rows: list[dict[str, Any]]) -> None:
+    """Print rows as a table, one line each."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    Console().print(table, markup=False)
+
+
+def _table_of_columns(rows: list[dict[str, Any]]) -> None:
+    """Print few rows of many values turned around, so that they fit a terminal."""
+    names = [str(row[next(iter(row))]) for row in rows]
+    first = next(iter(rows[0]))
+    _table(
+        [
+            {first: key, **{name: row[key] for name, row in zip(names, rows, strict=True)}}
+            for key in list(rows[0])[1:]
+        ]
+    )
+
+
+def _print_json(document: Any) -> None:
+    from hepnn.files import plain
+
+    print(json.dumps(document, indent=2, default=plain))
+
+
+def main() -> None:
+    """Run the command line: one line for a user's mistake, and its exit code."""
+    debug = "--debug" in sys.argv
+    try:
+        app()
+    except HepnnError as error:
+        if debug:
+            raise
+        print(f"hepnn: {' '.join(str(error).split())}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("hepnn: interrupted", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

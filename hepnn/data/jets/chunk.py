@@ -1,0 +1,111 @@
+"""One chunk of the dataset: so many jets of one class from one seed, in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import awkward as ak
+import numpy as np
+
+from hepnn.data.jets.clustering import cluster, flat, groom
+from hepnn.data.jets.columns import CLASSES
+from hepnn.data.jets.constituents import leading
+from hepnn.data.jets.events import Batch, Generator
+from hepnn.data.jets.features import groomed_features, ordered, zlogz
+from hepnn.data.jets.kinematics import Floats
+from hepnn.data.jets.labels import PT_RANGE, accepted, matched
+from hepnn.errors import DataError
+
+EVENTS_A_BATCH = 100
+BATCHES_WITHOUT_A_JET = 50
+
+
+class Jets(NamedTuple):
+    """Features (jets, 16), observers (jets, 3) and constituents (jets, 32, 4) of some jets."""
+
+    features: Floats
+    observers: Floats
+    constituents: Floats
+
+
+def pythia_seed(seed: int, label: int, number: int) -> int:
+    """Return the Pythia seed of a chunk, in 1 to 900,000,000.
+
+    >>> pythia_seed(1, 0, 0) == pythia_seed(1, 0, 1)
+    False
+    """
+    state = np.random.SeedSequence([seed, label, number]).generate_state(1, np.uint64)
+    return int(state[0] % 900_000_000) + 1
+
+
+def selected(batch: Batch, label: int) -> tuple[Any, Any]:
+    """Cluster events and keep the jets of a class: their momenta and constituents."""
+    jets, inside = cluster(batch.particles, PT_RANGE[0])
+    keep = accepted(jets) & matched(jets, batch.partons, label)
+    return ak.flatten(jets[keep]), ak.flatten(inside[keep])
+
+
+def measure(jets: Any, inside: Any, charge: Floats) -> Jets:
+    """Compute all stored quantities of jets.
+
+    Parameters
+    ----------
+    jets : awkward array, jets
+        Momenta of the jets.
+    inside : awkward array, jets x particles
+        Momenta of their constituents.
+    charge : array, shape (constituents,)
+        Charges of the constituents, one jet after the other.
+    """
+    particles = flat(inside)
+    groomed = groom(inside)
+    features = groomed_features(*groomed.particles)
+    features["zlogz"] = zlogz(particles.pt, particles.offsets)
+    features["mass_mmdt"] = groomed.mass
+    features["multiplicity"] = np.diff(particles.offsets).astype(np.float64)
+    pt, rapidity, azimuth, eta, mass = (
+        np.asarray(values, np.float64)
+        for values in (jets.pt, jets.rapidity, jets.phi, jets.eta, jets.mass)
+    )
+    observers = np.stack([pt, eta, mass], axis=1)
+    return Jets(ordered(features), observers, leading(particles, charge, pt, rapidity, azimuth))
+
+
+def chunk(cards: Sequence[Path], label: int, jets: int, seed: int) -> Jets:
+    """Generate jets of one class until there are enough.
+
+    Parameters
+    ----------
+    cards : sequence of Path
+        Pythia command cards that make the class.
+    label : int
+        Number of the class.
+    jets : int
+        How many.
+    seed : int
+        Pythia's seed, see :func:`pythia_seed`.
+
+    Raises
+    ------
+    DataError
+        When the cards yield no jets of the class.
+    """
+    generator = Generator(cards, seed)
+    parts: list[Jets] = []
+    found, idle = 0, 0
+    for batch in generator.batches(min(EVENTS_A_BATCH, jets)):
+        momenta, inside = selected(batch, label)
+        idle = 0 if len(momenta) else idle + 1
+        if idle == BATCHES_WITHOUT_A_JET:
+            raise DataError(f"{cards[-1]}: makes no jets of class {CLASSES[label]!r}")
+        if not len(momenta):
+            continue
+        momenta, inside = momenta[: jets - found], inside[: jets - found]
+        charge = generator.charge(np.asarray(ak.flatten(inside.id)))
+        parts.append(measure(momenta, inside, charge))
+        found += len(momenta)
+        if found == jets:
+            break
+    return Jets(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))

@@ -1,0 +1,50 @@
+"""What the jets dataset's columns are: names, units, one line each, in the order of storage."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Column(NamedTuple):
+    """One stored quantity."""
+
+    name: str
+    unit: str
+    description: str
+
+
+CLASSES = ("gluon", "quark", "w", "z", "top")
+
+FEATURES = (
+    Column("zlogz", "1", "sum of z log z over the jet's constituents, z the share of pT"),
+    Column("c1_b0_mmdt", "1", "energy correlation ratio C1 at beta 0, groomed"),
+    Column("c1_b1_mmdt", "1", "energy correlation ratio C1 at beta 1, groomed"),
+    Column("c1_b2_mmdt", "1", "energy correlation ratio C1 at beta 2, groomed"),
+    Column("c2_b1_mmdt", "1", "energy correlation ratio C2 at beta 1, groomed"),
+    Column("c2_b2_mmdt", "1", "energy correlation ratio C2 at beta 2, groomed"),
+    Column("d2_b1_mmdt", "1", "energy correlation ratio D2 at beta 1, groomed"),
+    Column("d2_b2_mmdt", "1", "energy correlation ratio D2 at beta 2, groomed"),
+    Column("d2_a1_b1_mmdt", "1", "D2 with alpha 1 above and beta 1 below, groomed"),
+    Column("d2_a1_b2_mmdt", "1", "D2 with alpha 1 above and beta 2 below, groomed"),
+    Column("m2_b1_mmdt", "1", "generalized correlation ratio M2 at beta 1, groomed"),
+    Column("m2_b2_mmdt", "1", "generalized correlation ratio M2 at beta 2, groomed"),
+    Column("n2_b1_mmdt", "1", "generalized correlation ratio N2 at beta 1, groomed"),
+    Column("n2_b2_mmdt", "1", "generalized correlation ratio N2 at beta 2, groomed"),
+    Column("mass_mmdt", "GeV", "mass of the groomed jet"),
+    Column("multiplicity", "1", "number of the jet's constituents, before grooming"),
+)
+
+OBSERVERS = (
+    Column("jet_pt", "GeV", "transverse momentum of the jet, before grooming"),
+    Column("jet_eta", "1", "pseudorapidity of the jet, before grooming"),
+    Column("jet_mass", "GeV", "mass of the jet, before grooming"),
+)
+
+LENGTH = 32
+
+CONSTITUENTS = (
+    Column("pt", "1", "transverse momentum over that of the jet; falling, 0 where padded"),
+    Column("rapidity", "1", "rapidity less that of the jet; 0 where padded"),
+    Column("azimuth", "rad", "azimuth less that of the jet, in [-pi, pi); 0 where padded"),
+    Column("charge", "e", "electric charge; 0 where padded"),
+)

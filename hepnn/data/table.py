@@ -1,0 +1,47 @@
+"""The formats that a card's `source` can name, and what each reads."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import numpy as np
+
+from hepnn import files
+from hepnn.data.card import Card
+from hepnn.errors import DataError, RecipeError, nearest
+
+FORMATS = {
+    "npz": "hepnn.data.npz:read",
+    "parquet": "hepnn.data.parquet:read",
+    "sklearn": "hepnn.data.sklearn_sets:read",
+}
+
+#: Inputs, class numbers and weights: `(events, *shape)`, `(events,)`, `(events,)`.
+Columns = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+def read(card: Card, folder: Path, features: list[str]) -> Columns:
+    """Read a card's events.
+
+    Raises
+    ------
+    RecipeError
+        If the format is unknown.
+    DataError
+        If a file is missing, damaged, or lacks a column.
+    """
+    if card.source.format not in FORMATS:
+        raise RecipeError(
+            f"dataset {card.name}: unknown format {card.source.format!r}; "
+            f"{nearest(card.source.format, FORMATS)}"
+        )
+    for name in card.source.files:
+        path = folder / name
+        if not path.is_file():
+            raise DataError(f"dataset {card.name}: {path} is missing")
+        promised = card.checksums.get(name)
+        if promised is not None and files.sha256(path) != promised:
+            raise DataError(f"dataset {card.name}: {path} is not the file of its card (sha256)")
+    module, function = FORMATS[card.source.format].split(":")
+    return getattr(importlib.import_module(module), function)(card, folder, features)

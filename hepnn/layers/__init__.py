@@ -1,0 +1,1 @@
+"""Keras layers that architectures need and Keras does not have."""

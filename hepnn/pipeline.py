@@ -1,0 +1,391 @@
+"""From a recipe to a run, and from a run to its artefacts.
+
+Importing this imports TensorFlow; `hepnn.console.import_tensorflow` first keeps it quiet.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepnn import agreement, compress, console, evaluation, files, plots, report, targets
+from hepnn import recipe as recipes
+from hepnn import run as runs_module
+from hepnn.compress import quantize
+from hepnn.data import dataset as datasets
+from hepnn.data import scaling as scalings
+from hepnn.errors import HepnnError, TargetError
+from hepnn.recipe import Recipe, TargetRequest
+from hepnn.run import Events, Run
+from hepnn.targets import kit as kits
+from hepnn.tasks import get as get_task
+from hepnn.training import fit, network
+
+#: Training events kept in the run to calibrate precisions on.
+CALIBRATION_EVENTS = 10_000
+
+
+def train(
+    recipe: str | Path | dict[str, Any] | Recipe,
+    overrides: dict[str, Any] | None = None,
+    *,
+    runs: Path = Path("runs"),
+    name: str | None = None,
+    deploy: bool = False,
+) -> Run:
+    """Train every stage of a recipe, and ship them if asked to.
+
+    Parameters
+    ----------
+    recipe
+        Short name, path, mapping or recipe.
+    overrides
+        Values by dotted key, as `--set` gives them.
+    runs
+        Folder that the run folder is made in.
+    name
+        Of the run; the recipe's name and the time by default.
+    deploy
+        Also ship to the recipe's targets, compare, and write the report.
+
+    Raises
+    ------
+    HepnnError
+        If recipe, data or a target are refused, or if a promise of agreement is broken. The
+        run folder stays readable and names the failed step.
+    """
+    loaded = recipe if isinstance(recipe, Recipe) else recipes.load(recipe, overrides)
+    data = datasets.load(loaded.dataset, loaded.inputs)  # before anything is made on disk
+    parts = datasets.split(data, loaded.splits, loaded.limit)
+    run = runs_module.create(loaded, runs, name)
+    return _go_on(run, data, parts, deploy)
+
+
+def resume(run: Run, *, deploy: bool = False) -> Run:
+    """Go on with a run that was killed or that failed, from its last epoch or stage.
+
+    Raises
+    ------
+    HepnnError
+        As `train`, and if the data are not those that the run was started on.
+    """
+    loaded = run.recipe
+    data = datasets.load(loaded.dataset, loaded.inputs)
+    known = run.manifest.get("data", {}).get("fingerprint")
+    if known not in (None, data.fingerprint):
+        raise HepnnError(f"dataset {data.name} is not what run {run.name} was started on")
+    return _go_on(run, data, datasets.split(data, loaded.splits, loaded.limit), deploy)
+
+
+def _go_on(run: Run, data: datasets.Dataset, parts: dict[str, Events], ship: bool) -> Run:
+    console.import_tensorflow()
+    began = time.perf_counter()
+    step = "data"
+    try:
+        scaling = _keep_data(run, data, parts)
+        step = "preflight"
+        if not run.stages:
+            with console.working("preflight: every layer against every target"):
+                refuse_unsupported(run.recipe, parts["train"].x.shape[1:], len(run.classes))
+        for stage in run.recipe.stages:
+            step = f"stage {stage}"
+            if stage not in run.stages:
+                _make_stage(run, stage, parts, scaling)
+        run.record(status="trained")
+        run.manifest.pop("failed", None)
+        run.record(wall_seconds=_add_up(run, began), peak_memory_bytes=_peak_memory())
+        if ship:
+            step = "deploy"
+            deploy(run)
+    except (HepnnError, KeyboardInterrupt) as error:
+        message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        run.record(status="failed", failed={"step": step, "message": message})
+        if isinstance(error, KeyboardInterrupt):
+            raise HepnnError(f"interrupted; go on with: hepnn train --resume {run}") from error
+        raise
+    return run
+
+
+def _keep_data(
+    run: Run, data: datasets.Dataset, parts: dict[str, Events]
+) -> dict[str, np.ndarray]:
+    path = run.path / "data" / "scaling.npz"
+    if path.exists():
+        return files.read_arrays(path)
+    scaling = scalings.SCALINGS[run.recipe.scaling](parts["train"].x)
+    few = slice(0, CALIBRATION_EVENTS)
+    train = parts["train"]
+    run.keep_events("calibration", Events(train.x[few], train.y[few], train.weight[few]))
+    run.keep_events("validation", parts["validation"])
+    run.keep_events("test", parts["test"])
+    run.record(
+        data={
+            "name": data.name,
+            "title": data.title,
+            "fingerprint": data.fingerprint,
+            "features": [feature.model_dump() for feature in data.features],
+            "classes": data.classes,
+            "shape": list(train.x.shape[1:]),
+            "events": {name: len(events) for name, events in parts.items()},
+        }
+    )
+    files.write_arrays(path, **scaling)
+    return scaling
+
+
+def refuse_unsupported(recipe: Recipe, shape: tuple[int, ...], classes: int) -> None:
+    """Check every wanted target against the network on random weights.
+
+    Raises
+    ------
+    TargetError
+        Naming the first layer that a target refuses, and why.
+    """
+    for row in preflight(recipe, shape, classes):
+        if row["verdict"] == "refused":
+            raise TargetError(
+                f"target {row['target']} refuses layer {row['layer']!r} ({row['kind']}) of stage "
+                f"{row['stage']}: {row['reason']}"
+            )
+
+
+def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict[str, str]]:
+    """Return what each wanted target makes of each layer, on random weights.
+
+    Parameters
+    ----------
+    recipe
+        With its targets.
+    shape
+        Of one event.
+    classes
+        Number of classes.
+    """
+    console.import_tensorflow()
+    import keras
+
+    rows = []
+    models: dict[str, Any] = {}
+    for request in recipe.targets:
+        stage = _stage_of(request, recipe.stages)
+        vocabulary, options = _vocabulary(recipe, stage)
+        if vocabulary not in models:
+            keras.utils.set_random_seed(recipe.seed)
+            sample = np.random.default_rng(recipe.seed).normal(size=(256, *shape)) * 4
+            grid = scalings.standard(sample.astype(np.float32))
+            outputs = get_task(recipe.task).output_shape(range(classes))
+            model = network.assemble(
+                recipe.architecture, shape, outputs, vocabulary, grid, options
+            )
+            models[vocabulary] = model
+        verdicts = targets.get(request.name).check(models[vocabulary], _kit(request))
+        rows += [
+            {"target": request.name, "stage": stage, **_row(verdict)} for verdict in verdicts
+        ]
+    return rows
+
+
+def _row(verdict: targets.Verdict) -> dict[str, str]:
+    return {
+        "layer": verdict.layer,
+        "kind": verdict.kind,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+    }
+
+
+def _vocabulary(recipe: Recipe, stage: str) -> tuple[str, dict[str, Any]]:
+    """Return the vocabulary of a stage, as it is before anything is measured."""
+    for step in recipe.compress[: recipe.stages.index(stage)]:
+        if step.step == "quantize":
+            return step.method, {"bits": step.bits} if step.method == "qkeras" else {}
+    return "float", {}
+
+
+def _make_stage(
+    run: Run, stage: str, parts: dict[str, Events], scaling: dict[str, np.ndarray]
+) -> None:
+    import keras
+
+    recipe = run.recipe
+    task = get_task(recipe.task)
+    number = recipe.stages.index(stage)
+    plan_of_fit = recipes.fit_of(recipe, stage)
+    train_events = parts["train"]
+    seed = recipe.seed * 1000 + number
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(seed)
+
+    before, plan = None, None
+    vocabulary, options = "float", {}
+    if number:
+        earlier = recipe.stages[number - 1]
+        before = network.load_model(run.model_file(earlier))
+        calibration = run.events("calibration").x
+        plan = compress.plan(recipe.compress[number - 1], before, calibration)
+        vocabulary = plan.vocabulary or run.manifest["stages"][earlier]["vocabulary"]
+        options = plan.options
+    model = network.assemble(
+        recipe.architecture,
+        train_events.x.shape[1:],
+        task.output_shape(run.classes),
+        vocabulary,
+        scaling,
+        options,
+    )
+    callbacks: list[Any] = []
+    if plan is not None:
+        network.warm_start(model, before)
+        plan.prepare(model)
+        steps = -(-len(train_events) // plan_of_fit.batch)
+        callbacks = plan.callbacks(plan_of_fit.epochs, steps)
+
+    folder = run.path / "stages" / stage
+    checkpoint = folder / "checkpoint.npz"
+    with console.epochs(stage, plan_of_fit.epochs) as progress:
+        outcome = fit.fit(
+            model,
+            train_events,
+            parts["validation"],
+            plan_of_fit,
+            loss=task.loss(),
+            metrics=task.metrics(),
+            callbacks=callbacks,
+            seed=seed,
+            ready=plan.ready if plan else 0.0,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+    if plan is not None:
+        plan.finish(model, train_events.x)
+    save_model(folder / "model.keras", model)
+    _write_history(folder / "history.csv", outcome.history)
+    plots.learning_curves(outcome.history, folder / "curves.svg")
+    metrics = evaluation.write(model, run, folder)
+    run.record_stage(
+        stage,
+        vocabulary=vocabulary,
+        engine=outcome.engine,
+        engine_reason=outcome.reason,
+        seconds=outcome.seconds,
+        epochs=len(outcome.history["loss"]),
+    )
+    checkpoint.unlink(missing_ok=True)
+    line = f"{stage}: accuracy {metrics['accuracy']:.4f}, {outcome.seconds:.1f} s"
+    if metrics["sparsity"]["total"]:
+        line += f", sparsity {metrics['sparsity']['total']:.1%}"
+    if metrics.get("ebops"):
+        line += f", {metrics['ebops']:.0f} EBOPs"
+    console.say(line)
+
+
+def save_model(path: Path, model: Any) -> None:
+    """Save a Keras model, whole or not at all."""
+    with files.replacing(path) as temporary:
+        model.save(temporary)
+
+
+def deploy(
+    run: Run,
+    to: list[str] | None = None,
+    *,
+    stage: str | None = None,
+    kit: str | None = None,
+) -> dict[str, Any]:
+    """Ship a run's stages to targets, compare all artefacts, and write the report.
+
+    Parameters
+    ----------
+    run
+        With a finished stage.
+    to
+        Targets; those of the recipe by default.
+    stage
+        Stage to ship; by default what the recipe says, and else the last.
+    kit
+        Kit for all of them; by default what the recipe says, and else the target's usual one.
+
+    Returns
+    -------
+    dict
+        The agreement, as in `agreement.json`.
+
+    Raises
+    ------
+    AgreementBroken
+        If an artefact breaks its promise. It is written and marked nevertheless.
+    """
+    console.import_tensorflow()
+    if to is not None:
+        requests = [TargetRequest(name=name, stage=stage, kit=kit) for name in to]
+    else:
+        changed = {key: value for key, value in (("stage", stage), ("kit", kit)) if value}
+        wanted = run.recipe.targets or [TargetRequest(name=name) for name in targets.TARGETS]
+        requests = [request.model_copy(update=changed) for request in wanted]
+    for request in requests:
+        _ship(run, request)
+    document = agreement.agree(run)
+    report.write(run)
+    agreement.insist(document)
+    return document
+
+
+def _ship(run: Run, request: TargetRequest) -> None:
+    target = targets.get(request.name)
+    kit = _kit(request)
+    stage = _stage_of(request, run.stages)
+    model = network.load_model(run.model_file(stage))
+    exact = bool(quantize.bits(model))
+    began = time.perf_counter()
+    final = run.exports(stage) / request.name
+    formats = {} if request.formats is None else {"formats": tuple(request.formats)}
+    with console.working(f"{request.name}: {stage} for {kit.name}"):
+        with files.replacing_folder(final) as folder:
+            calibration = run.events("calibration").x
+            target.write(model, folder, kit=kit, calibration=calibration, exact=exact, **formats)
+        artefacts = target.load(final)
+        files.write_json(
+            final / "target.json",
+            {
+                "target": request.name,
+                "kit": kit.name,
+                "stage": stage,
+                "artefacts": [artefact.name for artefact in artefacts],
+                "cost": {artefact.name: artefact.cost() for artefact in artefacts},
+                "seconds": time.perf_counter() - began,
+            },
+        )
+    console.say(f"{request.name}: {final} ({time.perf_counter() - began:.1f} s)")
+
+
+def _stage_of(request: TargetRequest, stages: list[str]) -> str:
+    return request.stage or stages[-1]
+
+
+def _kit(request: TargetRequest) -> kits.Kit:
+    return kits.load(request.kit or kits.USUAL.get(request.name, "litert-cpu"))
+
+
+def _write_history(path: Path, history: dict[str, list[float]]) -> None:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["epoch", *history])
+    for epoch, values in enumerate(zip(*history.values(), strict=True)):
+        writer.writerow([epoch, *(f"{value:.9g}" for value in values)])
+    files.write_text(path, text.getvalue())
+
+
+def _add_up(run: Run, began: float) -> float:
+    return run.manifest.get("wall_seconds", 0.0) + time.perf_counter() - began
+
+
+def _peak_memory() -> int:
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

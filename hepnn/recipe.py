@@ -1,0 +1,279 @@
+"""The recipe: a whole experiment as data.
+
+Every key is checked; an unknown one is refused with the nearest that exists. `--set a.b=v`
+changes one value; an item of a list is reached by its number, or by its `step` or `name`
+(`compress.prune.sparsity`).
+"""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import ConfigDict, Field, model_validator
+
+from hepnn import architectures, declarations
+from hepnn.declarations import Declaration
+from hepnn.errors import RecipeError
+
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Architecture(Declaration):
+    """An architecture's name and its hyper-parameters."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+    name: str
+
+    @property
+    def hyper(self) -> dict[str, Any]:
+        """The hyper-parameters given, by name."""
+        return dict(self.model_extra or {})
+
+
+class Splits(Declaration):
+    """How the events are divided, by a seeded permutation."""
+
+    train: Fraction = 0.7
+    validation: Fraction = 0.15
+    test: Fraction = 0.15
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _sum(self) -> Splits:
+        if self.train + self.validation + self.test > 1 + 1e-9:
+            raise ValueError("train, validation and test sum to more than 1")
+        return self
+
+
+class Schedule(Declaration):
+    """The learning rate over the training.
+
+    `cosine` falls to `final` times the rate (I. Loshchilov, F. Hutter, arXiv:1608.03983),
+    `exponential` falls to it by a constant factor a step, `constant` stays.
+    """
+
+    name: Literal["constant", "cosine", "exponential"] = "constant"
+    final: float = Field(0.0, ge=0, le=1)
+    warmup: float = Field(0.0, ge=0, lt=1, description="fraction of the steps, linear from 0")
+
+
+class EarlyStopping(Declaration):
+    """Stop when the monitored value has not improved for `patience` epochs."""
+
+    monitor: str = "val_loss"
+    patience: int = Field(10, ge=1)
+
+
+class Fit(Declaration):
+    """One fit: optimizer, batches, epochs.
+
+    `engine` is `auto` (the rule of `hepnn.training.engine`), `epoch` (a whole epoch as one
+    compiled loop) or `keras` (`model.fit`).
+    """
+
+    epochs: int = Field(50, ge=1)
+    batch: int = Field(1024, ge=1)
+    optimizer: Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "lion"] = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    schedule: Schedule = Schedule()
+    early_stopping: EarlyStopping | None = None
+    keep: Literal["last", "best"] = "best"
+    engine: Literal["auto", "epoch", "keras"] = "auto"
+
+
+class Step(Declaration):
+    """A compression step; `fit` changes keys of the recipe's `fit` for this step."""
+
+    fit: dict[str, Any] = {}
+
+
+class Prune(Step):
+    """Set the smallest weights to zero while training on.
+
+    M. Zhu, S. Gupta, "To prune, or not to prune" (arXiv:1710.01878): `polynomial` is their
+    eq. (1), from `initial` to `sparsity` between the fractions `begin` and `end` of the epochs.
+    """
+
+    step: Literal["prune"] = "prune"
+    sparsity: float = Field(0.75, ge=0, lt=1)
+    schedule: Literal["polynomial", "constant"] = "polynomial"
+    initial: float = Field(0.0, ge=0, lt=1)
+    begin: float = Field(0.0, ge=0, le=1)
+    end: float = Field(0.7, gt=0, le=1)
+    layers: dict[str, float] = Field({}, description="sparsity of single layers, by name")
+
+
+class Beta(Declaration):
+    """The weight of the EBOPs over the training, in logarithmic steps from `first` to `last`.
+
+    It reaches `last` after the fraction `ramp` of the epochs and stays there.
+    """
+
+    first: float = Field(1e-8, gt=0)
+    last: float = Field(3e-6, gt=0)
+    ramp: float = Field(0.8, gt=0, le=1)
+
+
+class Quantize(Step):
+    """Train on in fixed point.
+
+    `hgq`: learned bit widths, pressed down by `beta`; with `ebops`, training stops pressing
+    when the estimate is reached. `qkeras`: `bits` for every weight and activation.
+    """
+
+    step: Literal["quantize"] = "quantize"
+    method: Literal["hgq", "qkeras"] = "hgq"
+    beta: Beta = Beta()
+    ebops: float | None = Field(None, gt=0)
+    bits: int = Field(6, ge=2, le=16)
+    weight_bits: int = Field(8, ge=1, le=16)
+    lane_fraction: int = Field(6, ge=0, le=12)
+
+
+class TargetRequest(Declaration):
+    """A target to ship a stage to; without `stage`, the last one."""
+
+    name: str
+    stage: str | None = None
+    kit: str | None = None
+    formats: list[str] | None = None
+
+
+class Bounds(Declaration):
+    """What a lossy artefact may change: design bounds for post-training fixed point."""
+
+    flips: float = Field(0.002, ge=0, description="fraction of events decided otherwise")
+    efficiency_shift: float = Field(
+        0.005, ge=0, description="signal efficiency at fixed background rate, absolute"
+    )
+
+
+class Recipe(Declaration):
+    """The whole experiment."""
+
+    name: str
+    title: str = ""
+    dataset: str
+    inputs: list[str] | None = None
+    limit: int | None = Field(None, ge=10)
+    task: Literal["classify"] = "classify"
+    architecture: Architecture
+    seed: int = Field(1, ge=0)
+    splits: Splits | None = None
+    scaling: Literal["standard", "none"] = "standard"
+    fit: Fit = Fit()
+    compress: list[Annotated[Prune | Quantize, Field(discriminator="step")]] = []
+    targets: list[TargetRequest] = []
+    agreement: dict[str, Bounds] = Field({}, description="by artefact")
+
+    @model_validator(mode="after")
+    def _check(self) -> Recipe:
+        steps = [step.step for step in self.compress]
+        if len(set(steps)) < len(steps):
+            raise ValueError("compress has the same step twice")
+        return self
+
+    @property
+    def stages(self) -> list[str]:
+        """The stages this recipe makes, in order."""
+        made = {"prune": "pruned", "quantize": "quantized"}
+        return ["float", *(made[step.step] for step in self.compress)]
+
+
+def fit_of(recipe: Recipe, stage: str) -> Fit:
+    """Return the fit of a stage: the recipe's, changed by its step's.
+
+    Raises
+    ------
+    RecipeError
+        If the step's `fit` has an unknown key or a bad value.
+    """
+    if stage == "float":
+        return recipe.fit
+    step = recipe.compress[recipe.stages.index(stage) - 1]
+    merged = {**recipe.fit.model_dump(), **step.fit}
+    return declarations.parse(Fit, merged, f"compress.{step.step}.fit")
+
+
+def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None = None) -> Recipe:
+    """Read a recipe by short name, path or mapping, change it, and check all of it.
+
+    Raises
+    ------
+    RecipeError
+        If it is missing, not YAML, or says something unknown.
+    """
+    if isinstance(source, dict):
+        content, where = source, "recipe"
+    else:
+        path = declarations.find("models", source)
+        content, where = declarations.read_yaml(path), str(path)
+    content = yaml.safe_load(yaml.safe_dump(content))
+    for key, value in (overrides or {}).items():
+        _set(content, key, value)
+    recipe = declarations.parse(Recipe, content, where)
+    architectures.check_hyper(recipe.architecture.name, recipe.architecture.hyper)
+    for stage in recipe.stages:
+        fit_of(recipe, stage)
+    return recipe
+
+
+def parse_override(text: str) -> tuple[str, Any]:
+    """Split `a.b=v`; the value is YAML.
+
+    >>> parse_override("architecture.hidden=[8, 8]")
+    ('architecture.hidden', [8, 8])
+
+    Raises
+    ------
+    RecipeError
+        If there is no `=` or the value is not YAML.
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set {text!r}: expected key=value, as in fit.epochs=20")
+    try:
+        parsed = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise RecipeError(f"--set {text!r}: the value is not YAML") from error
+    if isinstance(parsed, str):  # YAML 1.1 reads 1e-3 as text
+        with contextlib.suppress(ValueError):
+            parsed = float(parsed)
+    return key, parsed
+
+
+def dump(recipe: Recipe) -> str:
+    """Return the recipe as YAML, every default written out."""
+    return yaml.safe_dump(recipe.model_dump(mode="json"), sort_keys=False)
+
+
+def _set(content: dict[str, Any], key: str, value: Any) -> None:
+    parts = key.split(".")
+    here: Any = content
+    for depth, part in enumerate(parts):
+        last = depth == len(parts) - 1
+        if isinstance(here, list):
+            index = _item(here, part, key)
+            if last:
+                here[index] = value
+            here = here[index]
+        elif isinstance(here, dict):
+            if last:
+                here[part] = value
+            elif not isinstance(here.get(part), dict | list):
+                here[part] = {}
+            here = here[part]
+        else:
+            raise RecipeError(f"--set {key}: {'.'.join(parts[:depth])} has no keys")
+
+
+def _item(items: list[Any], part: str, key: str) -> int:
+    if part.isdigit() and int(part) < len(items):
+        return int(part)
+    for index, item in enumerate(items):
+        if isinstance(item, dict) and part in (item.get("step"), item.get("name")):
+            return index
+    raise RecipeError(f"--set {key}: the list has no item {part!r}")

@@ -1,0 +1,177 @@
+"""The tables: stages side by side, layers, targets side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hepnn.report import costs, numbers
+from hepnn.report.folder import Contents
+
+_PER_CENT: dict[str, Any] = {"scale": 100, "unit": " %"}
+
+
+def stages(contents: Contents) -> list[dict[str, Any]]:
+    """Return rows over the stages: what was reached, how large it is, how it was trained."""
+    metrics = [contents.metrics.get(stage, {}) for stage in contents.stages]
+    entries = [contents.manifest["stages"][stage] for stage in contents.stages]
+    rows = [
+        _row("accuracy", [_measured(m, "accuracy", _PER_CENT) for m in metrics]),
+        _row("loss", [numbers.significant(m.get("loss"), 4) for m in metrics]),
+        _row("parameters", [numbers.count(m.get("parameters")) for m in metrics]),
+        _row("weights that are zero", [_zeros(m) for m in metrics]),
+        _row("bits a weight, by layer", [_spread(m, "weights") for m in metrics]),
+        _row("bits a lane, by layer", [_spread(m, "lanes") for m in metrics]),
+        _row("EBOPs", [numbers.count(m.get("ebops")) for m in metrics]),
+        _row("model.keras", [numbers.size(m.get("size_bytes")) for m in metrics]),
+        _row("epochs", [numbers.count(e.get("epochs")) for e in entries]),
+        _row("time to fit", [numbers.duration(e.get("seconds")) for e in entries]),
+        _row("engine", [(e.get("engine") or "–", e.get("engine_reason") or "") for e in entries]),
+    ]
+    return [row for row in rows if any(cell["text"] != numbers.NOTHING for cell in row["cells"])]
+
+
+def classes(contents: Contents) -> list[dict[str, Any]]:
+    """Return groups of rows, a row a class: AUC, efficiencies, rejections."""
+    groups = [_group(contents, "AUC", "auc", None, {})]
+    for point in _points(contents, "efficiency_at_background"):
+        title = f"signal efficiency at {numbers.significant(100 * float(point))} % background"
+        groups.append(_group(contents, title, "efficiency_at_background", point, _PER_CENT))
+    for point in _points(contents, "rejection_at_efficiency"):
+        title = f"background rejection at {numbers.significant(100 * float(point))} % efficiency"
+        groups.append(_group(contents, title, "rejection_at_efficiency", point, {}))
+    return [group for group in groups if group["rows"]]
+
+
+def layers(contents: Contents) -> list[dict[str, Any]]:
+    """Return a row a layer: zeros and bits in each stage."""
+    names: dict[str, None] = {}
+    for metrics in contents.metrics.values():
+        names |= dict.fromkeys(metrics.get("sparsity", {}).get("layers", {}))
+        names |= dict.fromkeys(metrics.get("bits", {}))
+    rows = []
+    for name in names:
+        cells = []
+        for stage in contents.stages:
+            metrics = contents.metrics.get(stage, {})
+            zero = metrics.get("sparsity", {}).get("layers", {}).get(name)
+            width = metrics.get("bits", {}).get(name, {})
+            cells += [
+                _cell(numbers.percent(zero)),
+                _cell(_bits(width.get("weights"))),
+                _cell(_bits(width.get("lanes"))),
+            ]
+        rows.append({"label": name, "cells": cells})
+    return rows
+
+
+def targets(contents: Contents, stage: str) -> dict[str, Any]:
+    """Return the artefacts of a stage side by side, with the sources of what they cost."""
+    found = contents.agreement.get(stage, {})
+    compared, exports = found.get("artefacts", {}), contents.exports.get(stage, {})
+    names = list(dict.fromkeys([*compared, *exports]))
+    figures = [compared.get(name, {}) for name in names]
+    rows = [
+        {"label": "verdict", "cells": [_verdict(one) for one in figures]},
+        _row("promise", [one.get("promise") for one in figures]),
+        _row("events that differ", [numbers.count(one.get("mismatches")) for one in figures]),
+        _row("first layer that differs", [one.get("first_difference") for one in figures]),
+        _row("largest difference", [numbers.significant(one.get("max_abs_diff")) for one in figures]),
+        _row("decisions that flip", [numbers.percent(one.get("decision_flips")) for one in figures]),
+        _row(
+            "largest shift of efficiency",
+            [numbers.percent(one.get("max_efficiency_shift")) for one in figures],
+        ),
+    ]
+    sources: list[str] = []
+    costed = [
+        {figure.label: figure for figure in costs.figures(exports.get(name, {}).get("cost", {}))}
+        for name in names
+    ]
+    for label in _in_order(costed):
+        cells = []
+        for figures_of in costed:
+            figure = figures_of.get(label)
+            if figure is None:
+                cells.append(_cell(numbers.NOTHING))
+                continue
+            cell = _cell(figure.text)
+            cell["estimate"] = figure.estimate
+            if figure.source:
+                if figure.source not in sources:
+                    sources.append(figure.source)
+                cell["source"] = sources.index(figure.source) + 1
+            cells.append(cell)
+        rows.append({"label": label, "cells": cells})
+    written = [exports.get(name, {}) for name in names]
+    rows.append(_row("kit", [one.get("kit") for one in written]))
+    rows.append(_row("written in", [numbers.duration(one.get("seconds")) for one in written]))
+    rows = [row for row in rows if any(cell["text"] != numbers.NOTHING for cell in row["cells"])]
+    table = {"stage": stage, "names": names, "rows": rows, "sources": sources}
+    return {**table, "events": found.get("events")}
+
+
+def _group(
+    contents: Contents, title: str, figure: str, point: str | None, how: dict[str, Any]
+) -> dict[str, Any]:
+    rows = []
+    for name in contents.classes:
+        cells = []
+        for stage in contents.stages:
+            metrics = contents.metrics.get(stage, {})
+            values, intervals = metrics.get(figure, {}), metrics.get(f"{figure}_interval", {})
+            if point is not None:
+                values, intervals = values.get(point, {}), intervals.get(point, {})
+            cells.append(_cell(*numbers.measured(values.get(name), intervals.get(name), **how)))
+        rows.append({"label": name, "cells": cells})
+    known = any(cell["text"] != numbers.NOTHING for row in rows for cell in row["cells"])
+    return {"title": title, "rows": rows if known else []}
+
+
+def _points(contents: Contents, figure: str) -> list[str]:
+    """Return the working points of a figure, loose background or low efficiency first."""
+    known = {point for metrics in contents.metrics.values() for point in metrics.get(figure, {})}
+    return sorted(known, key=float, reverse=figure == "efficiency_at_background")
+
+
+def _in_order(costed: Sequence[dict[str, costs.Figure]]) -> list[str]:
+    """Merge the labels of several costs; the known ones come first in each."""
+    labels = dict.fromkeys(label for figures in costed for label in figures)
+    return sorted(labels, key=costs.rank)
+
+
+def _measured(metrics: dict[str, Any], figure: str, how: dict[str, Any]) -> tuple[str, str]:
+    return numbers.measured(metrics.get(figure), metrics.get(f"{figure}_interval"), **how)
+
+
+def _zeros(metrics: dict[str, Any]) -> str:
+    return numbers.percent(metrics.get("sparsity", {}).get("total"))
+
+
+def _spread(metrics: dict[str, Any], what: str) -> str:
+    widths = [width[what] for width in metrics.get("bits", {}).values() if width.get(what)]
+    if not widths:
+        return numbers.NOTHING
+    low, high = _bits(min(widths)), _bits(max(widths))
+    return low if low == high else f"{low} to {high}"
+
+
+def _bits(value: Any) -> str:
+    return numbers.NOTHING if value is None else f"{value:.1f}"
+
+
+def _verdict(figures: dict[str, Any]) -> dict[str, Any]:
+    if not figures:
+        return {**_cell("not compared"), "state": "none"}
+    good = figures.get("holds") and figures.get("verdict") == "good"
+    return {**_cell(figures.get("verdict")), "state": "good" if good else "bad"}
+
+
+def _row(label: str, values: Sequence[Any]) -> dict[str, Any]:
+    cells = [_cell(*(value if isinstance(value, tuple) else (value,))) for value in values]
+    return {"label": label, "cells": cells}
+
+
+def _cell(text: Any, small: str = "") -> dict[str, Any]:
+    shown = numbers.NOTHING if text is None or text == "" else str(text)
+    return {"text": shown, "small": small, "state": "", "estimate": False, "source": 0}

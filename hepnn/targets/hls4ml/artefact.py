@@ -1,0 +1,67 @@
+"""An HLS project on disk that decides through its compiled emulation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from hepnn.targets.fixed_point import Lane
+from hepnn.targets.hls4ml import synthesis
+from hepnn.targets.hls4ml.emulation import Emulation
+from hepnn.targets.interface import events
+
+
+class HLSArtefact:
+    """Firmware, run as C++ with the FPGA's types.
+
+    Parameters
+    ----------
+    directory
+        The HLS project.
+    content
+        Its `interface.json`.
+    """
+
+    name = "hls4ml"
+
+    def __init__(self, directory: Path, content: dict[str, Any]) -> None:
+        self.path = directory
+        self.promise: Literal["exact", "bounded", "measured"] = content["promise"]
+        self._content = content
+        self._shape = tuple(content["input"]["shape"])
+        self._outputs = tuple(content["output"]["shape"])
+        grid = content["input"].get("grid")
+        self._lane = None if grid is None else Lane.from_grid(grid, self._shape)
+        sizes = int(np.prod(self._shape)), int(np.prod(self._outputs))
+        self._emulation = Emulation(directory, content["emulation"], *sizes)
+
+    def predict(self, x: np.ndarray) -> np.ndarray:
+        """Return the outputs `(events, outputs)` float32 for physical quantities.
+
+        The host puts the quantities on the grid of the interface, as a detector's electronics
+        do, and where the firmware ends in logits of a softmax, it takes the softmax.
+
+        Raises
+        ------
+        DataError
+            If events have another shape than the firmware was written for.
+        """
+        x = events(x, self._shape, str(self.path))
+        if self._lane is not None:
+            x = self._lane.quantize(x)
+        y = self._emulation(x).astype(np.float32).reshape(len(x), *self._outputs)
+        if self._content["output"]["host"] != "softmax":
+            return y
+        weights = np.exp(y - y.max(axis=-1, keepdims=True))
+        return weights / weights.sum(axis=-1, keepdims=True)
+
+    def cost(self) -> dict[str, Any]:
+        """Return what the project is written for, and the vendor's report where there is one."""
+        content = self._content
+        return {
+            **content["project"],
+            "output": content["output"]["quantity"],
+            **synthesis.report(self.path, content["project"]["backend"]),
+        }

@@ -1,0 +1,261 @@
+"""Fixed-point types for a float network, from its weights and from calibration events.
+
+hls4ml's own defaults give every layer the same sixteen bits whatever its numbers are. Here
+
+- results have the integer bits that calibration events need, one more by default, and round
+  and saturate;
+- weights and biases have the integer bits that they need;
+- sums are as wide as the types of their terms can make them, so that they never overflow;
+- the input resolves every feature to 1/4096 of its standard deviation, or to the grid that all
+  its values lie on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: Fraction of a feature's standard deviation that the input resolves, in bits.
+_INPUT_RESOLUTION = 12
+
+#: Calibration events that are looked at, and how many at a time.
+_EVENTS, _BATCH = 4096, 512
+
+#: Entries of an activation's table; it covers -4 to 4 or -8 to 8.
+_TABLE = 4096
+
+#: What layers of unknown arithmetic get.
+_FALLBACK = "fixed<32,16,RND,SAT>"
+
+#: Layers whose output type hls4ml takes from the input.
+_MOVING = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D", "MaxPooling1D")
+_MOVING = (*_MOVING, "MaxPooling2D")
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A fixed-point type: integer bits with the sign, and fraction bits."""
+
+    signed: bool
+    integer: int
+    fraction: int
+    mode: str = ""
+
+    def __str__(self) -> str:
+        """Return hls4ml's name of the type."""
+        prefix = "" if self.signed else "u"
+        width = max(self.integer + self.fraction, 1)
+        return f"{prefix}fixed<{width},{self.integer}{self.mode}>"
+
+    @property
+    def largest(self) -> float:
+        """Bound of the absolute value."""
+        return 2.0 ** (self.integer - self.signed)
+
+
+@dataclass
+class Range:
+    """Smallest and largest value met."""
+
+    low: float = np.inf
+    high: float = -np.inf
+
+    def add(self, values: np.ndarray) -> None:
+        """Widen the range to hold values."""
+        self.low = min(self.low, float(values.min()))
+        self.high = max(self.high, float(values.max()))
+
+
+def configuration(
+    model: Any, calibration: np.ndarray, *, base: dict[str, Any], width: int, margin: int
+) -> dict[str, Any]:
+    """Fill hls4ml's configuration by name with calibrated types.
+
+    Parameters
+    ----------
+    model
+        A float Keras model without a final softmax.
+    calibration
+        Physical quantities `(events, *shape)`.
+    base
+        What `config_from_keras_model(granularity="name")` returned.
+    width
+        Bits of results and weights.
+    margin
+        Integer bits beyond the largest result met.
+    """
+    step = max(1, len(calibration) // _EVENTS)
+    calibration = np.asarray(calibration[::step][:_EVENTS], np.float32)
+    after, before = _measure(model, calibration)
+    names: dict[str, Any] = base["LayerName"]
+    types: dict[int, Fixed] = {}
+    for layer in model.layers:
+        entry = names.get(layer.name)
+        if layer.__class__.__name__ == "InputLayer":
+            types[id(layer.output)] = input_type(calibration, margin)
+            if entry is not None:
+                entry["Precision"]["result"] = str(types[id(layer.output)])
+            continue
+        entered = [types[id(t)] for t in _inputs(layer)]
+        result = result_type(after[layer.name], width, margin)
+        if layer.__class__.__name__ in _MOVING:
+            result = entered[0]
+        elif entry is not None:
+            inner = result_type(before[layer.name], width, margin)
+            _fill(layer, entry["Precision"], entered, inner, width)
+        activation = names.get(f"{layer.name}_{_activation(layer)}")
+        for table in (activation, entry):
+            if table is not None and "TableSize" in table:
+                table["TableSize"] = _TABLE
+                table["Precision"]["table"] = "fixed<18,2,RND,SAT>"
+        if activation is not None:
+            activation["Precision"]["result"] = str(result)
+        types[id(layer.output)] = result
+    base["Model"]["Precision"] = {"default": _FALLBACK}
+    # Fused, a batch normalization would change weights after their type was chosen.
+    base["SkipOptimizers"] = ["fuse_batch_normalization"]
+    return base
+
+
+def result_type(values: Range, width: int, margin: int) -> Fixed:
+    """Return the type of a layer's results; it rounds and saturates."""
+    signed = values.low < 0
+    largest = max(abs(values.low), abs(values.high), 2.0**-16)
+    integer = _integer_bits(largest) + margin + signed
+    return Fixed(signed, integer, width - integer, ",RND,SAT")
+
+
+def weight_type(values: np.ndarray, width: int, *, exact: bool = False) -> Fixed:
+    """Return the type of weights or biases: no wider than they need.
+
+    With `exact` it is as wide as it takes to hold every one.
+    """
+    values = np.asarray(values, np.float64)
+    if not values.any():
+        return Fixed(False, 1, 0)
+    signed = bool((values < 0).any())
+    integer = _integer_bits(float(np.abs(values).max())) + signed
+    needed = fraction_bits(values)
+    fraction = needed if exact else min(width - integer, needed)
+    return Fixed(signed, integer, max(fraction, 1 - integer), ",RND,SAT")
+
+
+def input_type(calibration: np.ndarray, margin: int) -> Fixed:
+    """Return one type for all features of the input."""
+    flat = calibration.reshape(-1, calibration.shape[-1]).astype(np.float64)
+    spread = flat.std(axis=0)
+    wanted = np.ceil(_INPUT_RESOLUTION - np.log2(np.where(spread > 0, spread, 1.0)))
+    grid = np.array([fraction_bits(feature) for feature in flat.T])
+    fraction = int(np.minimum(wanted, grid).max())
+    signed = bool((flat < 0).any())
+    integer = _integer_bits(max(float(np.abs(flat).max()), 2.0**-16)) + margin + signed
+    return Fixed(signed, integer, max(fraction, 1 - integer), ",RND,SAT")
+
+
+def fraction_bits(values: np.ndarray) -> int:
+    """Return the fraction bits that hold every value exactly; negative for multiples of 2."""
+    values = np.abs(np.asarray(values, np.float64).ravel())
+    values = values[values > 0]
+    if not len(values):
+        return 0
+    mantissa, exponent = np.frexp(values)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    places = np.log2((whole & -whole).astype(np.float64)).astype(np.int64)
+    return int((53 - places - exponent).max())
+
+
+def _fill(
+    layer: Any, precision: dict[str, str], entered: list[Fixed], result: Fixed, width: int
+) -> None:
+    """Set one layer's types: the weights', the sums' and the result before its activation."""
+    if "result" in precision:
+        precision["result"] = str(result)
+    kind = layer.__class__.__name__
+    kernel = getattr(layer, "kernel", None)
+    if kernel is not None and len(entered) == 1 and "weight" in precision:
+        _fill_linear(layer, np.asarray(kernel), precision, entered[0], width)
+    elif kind == "BatchNormalization":
+        scale = np.asarray(layer.moving_variance + layer.epsilon) ** -0.5
+        scale = scale * (np.asarray(layer.gamma) if layer.scale else 1.0)
+        offset = (np.asarray(layer.beta) if layer.center else 0.0) - scale * layer.moving_mean
+        precision["scale"] = str(weight_type(scale, width))
+        precision["bias"] = str(weight_type(np.asarray(offset), width))
+    elif "accum" in precision and len(entered) == 1:
+        # Averages: the sum over the window of the input's own values.
+        window = int(np.prod(getattr(layer, "pool_size", layer.input.shape[1:-1])))
+        wide = entered[0].integer + _integer_bits(float(window))
+        precision["accum"] = str(Fixed(entered[0].signed, wide, entered[0].fraction + 8))
+
+
+def _fill_linear(
+    layer: Any, kernel: np.ndarray, precision: dict[str, str], entered: Fixed, width: int
+) -> None:
+    # The powers of two of an input scaling reach further than any fixed width.
+    weight = weight_type(kernel, width, exact=layer.name == "input_scaling")
+    precision["weight"] = str(weight)
+    channels = kernel.shape[-1]
+    elementwise = kernel.ndim == 1
+    sums = np.abs(kernel) if elementwise else np.abs(kernel).reshape(-1, channels).sum(axis=0)
+    total = sums.max() * entered.largest
+    bias = getattr(layer, "bias", None)
+    fraction = entered.fraction + weight.fraction
+    if bias is not None:
+        kept = weight_type(np.asarray(bias), width, exact=layer.name == "input_scaling")
+        precision["bias"] = str(kept)
+        total = total + kept.largest
+        fraction = max(fraction, kept.fraction)
+    # Rounded weights may be half a step above the real ones, each.
+    terms = 1 if elementwise else kernel.size // channels
+    total = total + terms * 2.0**-weight.fraction * entered.largest
+    precision["accum"] = str(Fixed(True, _integer_bits(total) + 1, fraction))
+
+
+def _measure(model: Any, x: np.ndarray) -> tuple[dict[str, Range], dict[str, Range]]:
+    """Return the ranges of every layer's output, and of it before the layer's activation."""
+    import keras
+
+    layers = [layer for layer in model.layers if layer.__class__.__name__ != "InputLayer"]
+    after = {layer.name: Range() for layer in layers}
+    before = {layer.name: Range() for layer in layers}
+    probe = keras.Model(model.inputs, [tensor for la in layers for tensor in (*_inputs(la), la.output)])
+    for start in range(0, len(x), _BATCH):
+        values = iter(probe(x[start : start + _BATCH], training=False))
+        for layer in layers:
+            entered = [next(values) for _ in _inputs(layer)]
+            result = np.asarray(next(values))
+            after[layer.name].add(result)
+            if _activation(layer) != "linear" and hasattr(layer, "kernel"):
+                with _linear(layer):
+                    result = np.asarray(layer(entered[0], training=False))
+            before[layer.name].add(result)
+    return after, before
+
+
+@contextlib.contextmanager
+def _linear(layer: Any) -> Iterator[None]:
+    import keras
+
+    kept = layer.activation
+    layer.activation = keras.activations.linear
+    try:
+        yield
+    finally:
+        layer.activation = kept
+
+
+def _inputs(layer: Any) -> list[Any]:
+    entered = layer.input
+    return list(entered) if isinstance(entered, (list, tuple)) else [entered]
+
+
+def _activation(layer: Any) -> str:
+    return getattr(getattr(layer, "activation", None), "__name__", "linear")
+
+
+def _integer_bits(largest: float) -> int:
+    """Return the bits left of the point, without a sign, for values up to and with `largest`."""
+    return int(np.floor(np.log2(largest))) + 1

@@ -1,0 +1,169 @@
+"""Whether a fixed-point network can be exact at all, from its weights and lanes alone.
+
+Keras and TFLite hold fixed-point numbers in float32, which is exact while every partial sum of
+a layer is below `2**24` units of its last place. The bound below is reached only when all inputs
+are extreme with the sign of their weights, so a layer beyond it need not be wrong on data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from hepnn.targets import Verdict
+from hepnn.targets.fixed_point import Lane, is_fixed_point
+
+#: Bits that a float32 holds exactly.
+FLOAT32_BITS = 24.0
+
+#: Layers that move or choose numbers, and so keep their bits.
+_KEEPING = (
+    "Flatten",
+    "Reshape",
+    "Permute",
+    "Dropout",
+    "ReLU",
+    "MaxPooling1D",
+    "MaxPooling2D",
+    "GlobalMaxPooling1D",
+    "GlobalMaxPooling2D",
+    "Concatenate",
+    "ZeroPadding2D",
+)
+
+
+def accumulator_bits(model: Any) -> dict[str, float]:
+    """Return how many bits the sums of every fixed-point layer can need.
+
+    For each output `log2((sum |w| x_max + |b|) / lsb)`, with the largest input that the layer's
+    lane lets through and the smallest step that any of its products or its bias has; the
+    largest over a layer's outputs.
+
+    Parameters
+    ----------
+    model
+        A Keras model; layers that are not HGQ2's, or have no kernel, are left out.
+    """
+    bits = {}
+    for layer in model.layers:
+        if is_fixed_point(layer) and hasattr(layer, "qkernel") and layer.enable_iq:
+            lane = Lane.of(layer.iq)
+            if lane is not None:
+                bits[layer.name] = _layer_bits(layer, lane)
+    return bits
+
+
+def verdicts(model: Any, refused: Mapping[str, str] | None = None) -> list[Verdict]:
+    """Say of every layer whether a target repeats its bits, is near, or refuses it.
+
+    Parameters
+    ----------
+    model
+        The Keras model.
+    refused
+        What the target said of the layers that it does not take, by name.
+    """
+    refused = refused or {}
+    needed = accumulator_bits(model)
+    fixed = any(is_fixed_point(layer) for layer in model.layers)
+    rows = []
+    for layer in model.layers:
+        kind = layer.__class__.__name__
+        if kind == "InputLayer":
+            continue
+        if layer.name in refused:
+            rows.append(Verdict(layer.name, kind, "refused", refused[layer.name]))
+            continue
+        reason = _inexact(layer, kind, needed) if fixed else "float layer"
+        rows.append(Verdict(layer.name, kind, "approximate" if reason else "exact", reason))
+    return rows
+
+
+def _inexact(layer: Any, kind: str, needed: Mapping[str, float]) -> str:
+    """Say why a layer of a fixed-point network is not exact; empty when it is."""
+    bits = needed.get(layer.name, 0.0)
+    if bits > FLOAT32_BITS:
+        return f"sums need {bits:.1f} bits, float32 is exact to {FLOAT32_BITS:.0f}"
+    if "AveragePool" in kind:
+        window = int(np.prod(getattr(layer, "pool_size", layer.input.shape[1:-1])))
+        return "" if window & (window - 1) == 0 else f"divides by {window}, no power of two"
+    if kind in _KEEPING:
+        return ""
+    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
+    if activation not in ("linear", "relu"):
+        return f"{activation} has no fixed-point form here"
+    if is_fixed_point(layer) or kind == "Activation":
+        return ""
+    return "float layer in a fixed-point network"
+
+
+def _layer_bits(layer: Any, lane: Lane) -> float:
+    from keras import ops
+
+    kernel = np.asarray(ops.convert_to_numpy(layer.qkernel), np.float64)
+    largest = np.maximum(np.abs(lane.lowest), np.abs(lane.highest))
+    step = np.where(lane.bits > 0, 2.0**-lane.f, np.inf)
+    inputs, steps, weights = _terms(layer, kernel, largest, step)
+
+    total = (np.abs(weights) * inputs).sum(axis=0)
+    least = np.min(np.where(weights != 0, steps * _unit(weights), np.inf), axis=0)
+    bias = layer.qbias if hasattr(layer, "qbias") else None
+    if bias is not None:
+        offset = np.asarray(ops.convert_to_numpy(bias), np.float64)
+        if offset.size == total.size:
+            offset = offset.reshape(total.shape)
+            least = np.minimum(least, _unit(offset))
+        else:
+            least = np.minimum(least, _unit(offset).min())
+            offset = np.abs(offset).max()
+        total = total + np.abs(offset)
+    ratio = np.where(np.isfinite(least) & (total > 0), total / least, 1.0)
+    return float(np.log2(ratio.max()))
+
+
+def _terms(
+    layer: Any, kernel: np.ndarray, largest: np.ndarray, step: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Arrange the largest inputs, their steps and the weights as `(terms, outputs)`."""
+    equation = getattr(layer, "equation", None)
+    if equation is None:
+        # Dense (in, out) and convolutions (..., in, out): a lane's widths along the channels.
+        channels = kernel.shape[-2]
+        inputs, steps = (
+            _along_channels(part, channels, worst)
+            for part, worst in ((largest, np.max), (step, np.min))
+        )
+        window = kernel.size // (channels * kernel.shape[-1])
+        weights = kernel.reshape(window * channels, kernel.shape[-1])
+        return np.tile(inputs, window)[:, None], np.tile(steps, window)[:, None], weights
+    into, _, out = equation.partition("->")
+    left, _, right = into.partition(",")
+    if left == out and right == out[-1:]:
+        inputs = _along_channels(largest, kernel.size, np.max)
+        steps = _along_channels(step, kernel.size, np.min)
+        return inputs[None], steps[None], kernel[None]
+    # Any other einsum: all its terms at the largest input and the smallest step there is.
+    kept = [axis for axis, label in enumerate(right) if label in out]
+    summed = [axis for axis in range(kernel.ndim) if axis not in kept]
+    outputs = int(np.prod([kernel.shape[axis] for axis in kept]))
+    weights = kernel.transpose(summed + kept).reshape(-1, outputs)
+    return np.max(largest)[None, None], np.min(step)[None, None], weights
+
+
+def _along_channels(part: np.ndarray, channels: int, worst: Any) -> np.ndarray:
+    """Reduce a lane's `(1, ..., channels)` to `(channels,)`."""
+    flat = part.reshape(-1, part.shape[-1]) if part.ndim else part.reshape(1, 1)
+    reduced = worst(flat, axis=0)
+    if reduced.size not in (1, channels):  # grouped convolutions see part of the channels
+        reduced = worst(reduced)
+    return np.broadcast_to(reduced, (channels,))
+
+
+def _unit(values: np.ndarray) -> np.ndarray:
+    """Return the last place that each number uses, a power of two; infinity for zero."""
+    mantissa, exponent = np.frexp(values)
+    whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
+    lowest = (whole & -whole).astype(np.float64)
+    return np.where(values == 0, np.inf, np.ldexp(lowest, exponent - 53))

@@ -1,0 +1,1 @@
+"""Fitting networks: one linear path, whatever drives the batches."""

@@ -1,0 +1,240 @@
+"""One train step, driven in two ways.
+
+`epoch`
+    A whole epoch is one XLA-compiled loop over batches gathered from data in memory; Python
+    is entered once an epoch.
+`keras`
+    `model.fit`'s own path, an epoch at a time.
+
+Both run `model.train_step` on the same batches in the same order, so that losses, metrics,
+sample weights, regularizers, EBOPs and constraints are Keras's own in both, and the numbers
+differ by the order of float32 sums only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from hepnn.run import Events
+
+#: Data beyond this are not held twice in memory.
+MEMORY_LIMIT = 2 << 30
+
+#: Events of the validation set that are looked at together.
+VALIDATION_BATCH = 16384
+
+#: Multiplications of one batch, forward, above which a step's work outweighs its overhead, and
+#: Keras's threaded kernels are faster than XLA's loop on a CPU (`benchmarks/train_speed.py`).
+WORK_LIMIT = 1e9
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Which driver, and why."""
+
+    engine: str
+    reason: str
+
+
+def choose(
+    model: keras.Model,
+    data: Events,
+    batch: int,
+    callbacks: Sequence[keras.callbacks.Callback],
+    wanted: str = "auto",
+) -> Choice:
+    """Decide how the batches are driven, by rule and not by timing.
+
+    The whole-epoch loop is taken where the data fit in memory, where no callback wants to be
+    called after each batch, and where the work of one batch is small enough that the overhead
+    of calling into it dominates.
+    """
+    if wanted != "auto":
+        return Choice(wanted, "asked for by the recipe")
+    for callback in callbacks:
+        if _batch_level(callback):
+            return Choice("keras", f"{type(callback).__name__} is called after each batch")
+    if data.x.nbytes > MEMORY_LIMIT:
+        return Choice("keras", f"{data.x.nbytes / 2**30:.1f} GiB of data")
+    work = multiplications(model) * batch
+    if work > WORK_LIMIT:
+        return Choice("keras", f"{work:.1e} multiplications a batch")
+    return Choice("epoch", f"data in memory, {work:.1e} multiplications a batch")
+
+
+def multiplications(model: keras.Model) -> float:
+    """Return the multiplications of one event's forward pass through kernels."""
+    total = 0.0
+    for layer in model.layers:
+        kernel = getattr(layer, "kernel", None)
+        if kernel is None:
+            continue
+        positions = 1
+        if len(kernel.shape) > 2:  # a convolution's kernel is used at every output pixel
+            positions = int(np.prod(layer.output.shape[1:-1]))
+        total += positions * float(np.prod(kernel.shape))
+    return total
+
+
+class EpochLoop:
+    """The whole-epoch driver.
+
+    Parameters
+    ----------
+    model
+        Compiled model.
+    train, validation
+        Events; both are held as tensors.
+    batch
+        Events a step. A last, smaller batch is a step too.
+    """
+
+    def __init__(
+        self, model: keras.Model, train: Events, validation: Events | None, batch: int
+    ) -> None:
+        self._model = model
+        self._batch = batch
+        self._train = _tensors(train)
+        self._validation = None if validation is None else _tensors(validation)
+        self._loops = {}
+        for step in (self._train_step, self._test_step):
+            # The last, smaller batch is not worth a second compilation: one step, as a graph.
+            self._loops[step] = (tf.function(step, jit_compile=True), tf.function(step))
+        # Variables made on the first call must exist before the loop is compiled.
+        model.optimizer.build(model.trainable_variables)
+        one = tuple(t[:1] for t in self._train)
+        model._symbolic_build(data_batch=one)  # noqa: SLF001 - as Keras's own fit does
+        model.reset_metrics()
+
+    def epoch(self, order: np.ndarray) -> dict[str, float]:
+        """Train on the events in the given order; return the means of loss and metrics."""
+        self._model.reset_metrics()
+        self._steps(self._train_step, self._train, order, self._batch)
+        return _logs(self._model)
+
+    def validate(self) -> dict[str, float]:
+        """Return loss and metrics on the validation events, prefixed `val_`."""
+        if self._validation is None:
+            return {}
+        self._model.reset_metrics()
+        events = len(self._validation[0])
+        batch = min(events, max(self._batch, VALIDATION_BATCH))
+        self._steps(self._test_step, self._validation, np.arange(events), batch)
+        return {f"val_{name}": value for name, value in _logs(self._model).items()}
+
+    def _steps(self, step: Any, data: tuple[Any, ...], order: np.ndarray, batch: int) -> None:
+        whole = len(order) // batch * batch
+        parts = (order[:whole].reshape(-1, batch), order[whole:].reshape(1, -1))
+        for loop, part in zip(self._loops[step], parts, strict=True):
+            if part.size:
+                loop(data, tf.constant(part, tf.int32))
+
+    def _train_step(self, data: tuple[Any, ...], batches: Any) -> None:
+        for number in tf.range(tf.shape(batches)[0]):
+            self._model.train_step(tuple(tf.gather(t, batches[number]) for t in data))
+
+    def _test_step(self, data: tuple[Any, ...], batches: Any) -> None:
+        for number in tf.range(tf.shape(batches)[0]):
+            self._model.test_step(tuple(tf.gather(t, batches[number]) for t in data))
+
+
+class KerasFit:
+    """The driver through `model.fit` and `model.evaluate`.
+
+    Parameters
+    ----------
+    model
+        Compiled model.
+    train, validation
+        Events.
+    batch
+        Events a step.
+    callbacks
+        Those that are called after each batch.
+    """
+
+    def __init__(
+        self,
+        model: keras.Model,
+        train: Events,
+        validation: Events | None,
+        batch: int,
+        callbacks: Sequence[keras.callbacks.Callback] = (),
+    ) -> None:
+        self._model = model
+        self._batch = batch
+        self._train = _arrays(train)
+        self._validation = None if validation is None else _arrays(validation)
+        self._batch_callbacks = [_BatchHooks(c) for c in callbacks if _batch_level(c)]
+
+    def epoch(self, order: np.ndarray) -> dict[str, float]:
+        """Train on the events in the given order; return the means of loss and metrics."""
+        x, y, *weight = (array[order] for array in self._train)
+        history = self._model.fit(
+            x,
+            y,
+            sample_weight=weight[0] if weight else None,
+            batch_size=self._batch,
+            shuffle=False,
+            verbose=0,
+            callbacks=self._batch_callbacks,
+        )
+        return {name: float(values[0]) for name, values in history.history.items()}
+
+    def validate(self) -> dict[str, float]:
+        """Return loss and metrics on the validation events, prefixed `val_`."""
+        if self._validation is None:
+            return {}
+        x, y, *weight = self._validation
+        logs = self._model.evaluate(
+            x,
+            y,
+            sample_weight=weight[0] if weight else None,
+            batch_size=self._batch,
+            verbose=0,
+            return_dict=True,
+        )
+        return {f"val_{name}": float(value) for name, value in logs.items()}
+
+
+DRIVERS = {"epoch": EpochLoop, "keras": KerasFit}
+
+_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
+
+
+def _batch_level(callback: keras.callbacks.Callback) -> bool:
+    base = keras.callbacks.Callback
+    return any(getattr(type(callback), hook) is not getattr(base, hook) for hook in _HOOKS)
+
+
+class _BatchHooks(keras.callbacks.Callback):
+    """Hand only the batch hooks of a callback to `fit`; the epoch's are called outside."""
+
+    def __init__(self, callback: keras.callbacks.Callback) -> None:
+        super().__init__()
+        self._callback = callback
+
+    def on_train_batch_begin(self, batch: int, logs: Any = None) -> None:
+        self._callback.on_train_batch_begin(batch, logs)
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        self._callback.on_train_batch_end(batch, logs)
+
+
+def _arrays(events: Events) -> tuple[np.ndarray, ...]:
+    weighted = not np.all(events.weight == 1)
+    return (events.x, events.y, events.weight) if weighted else (events.x, events.y)
+
+
+def _tensors(events: Events) -> tuple[Any, ...]:
+    return tuple(tf.constant(array) for array in _arrays(events))
+
+
+def _logs(model: keras.Model) -> dict[str, float]:
+    return {name: float(value) for name, value in model.get_metrics_result().items()}

@@ -1,0 +1,142 @@
+"""The fit: one linear path from a compiled model to trained weights."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from hepnn.recipe import Fit, Schedule
+from hepnn.run import Events
+from hepnn.training import engine
+from hepnn.training.callbacks import Best
+from hepnn.training.checkpoint import Checkpoint
+
+#: Called after each epoch with its number and logs.
+Progress = Callable[[int, dict[str, float]], None]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a fit did.
+
+    Attributes
+    ----------
+    history : dict
+        Loss and metrics of every epoch, by name.
+    engine, reason : str
+        The driver, and why it was taken.
+    seconds : float
+        Wall time of this process's epochs.
+    """
+
+    history: dict[str, list[float]]
+    engine: str
+    reason: str
+    seconds: float
+
+
+def fit(
+    model: keras.Model,
+    train: Events,
+    validation: Events | None,
+    plan: Fit,
+    *,
+    loss: Any,
+    metrics: Sequence[Any] = (),
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+    seed: int = 0,
+    ready: float = 0.0,
+    checkpoint: Path | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Train a model.
+
+    Parameters
+    ----------
+    model
+        Its weights are changed.
+    train, validation
+        Events; the validation set steers early stopping and the choice of the best epoch.
+    plan
+        Optimizer, schedule, batches, epochs, engine.
+    loss, metrics
+        Keras objects.
+    callbacks
+        Keras callbacks. One that is called after each batch needs the `keras` engine.
+    seed
+        Of the shuffling. Each epoch's order follows from it and the epoch's number alone.
+    ready
+        Fraction of the epochs before which no epoch is kept as the best: until then the model
+        is not yet as compressed as it shall be.
+    checkpoint
+        File that the state is saved to after an epoch, and that an earlier, killed fit is
+        resumed from.
+    progress
+        Called after each epoch.
+    """
+    steps = -(-len(train) // plan.batch)
+    model.compile(
+        optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics)
+    )
+    best = Best(plan, first=int(ready * plan.epochs))
+    callbacks = [*callbacks, best]
+    saved = None if checkpoint is None else Checkpoint(checkpoint, model, callbacks)
+    start, history, engine_used = (0, {}, None) if saved is None else saved.restore()
+    wanted = engine_used or plan.engine
+    choice = engine.choose(model, train, plan.batch, callbacks, wanted)
+    if choice.engine == "epoch":
+        driver: Any = engine.EpochLoop(model, train, validation, plan.batch)
+    else:
+        driver = engine.KerasFit(model, train, validation, plan.batch, callbacks)
+    chain = keras.callbacks.CallbackList(callbacks, model=model, add_history=False)
+    began = time.perf_counter()
+    model.stop_training = False
+    chain.on_train_begin()
+    for epoch in range(start, plan.epochs):
+        if best.stopped:
+            break
+        chain.on_epoch_begin(epoch)
+        order = np.random.default_rng([seed, epoch]).permutation(len(train))
+        logs = {**driver.epoch(order), **driver.validate()}
+        chain.on_epoch_end(epoch, logs)
+        for name, value in logs.items():
+            history.setdefault(name, []).append(float(value))
+        if saved is not None:
+            saved.save(epoch + 1, history, choice.engine, last=epoch + 1 == plan.epochs)
+        if progress is not None:
+            progress(epoch, logs)
+        if model.stop_training:
+            break
+    chain.on_train_end()
+    return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
+
+
+def optimizer(plan: Fit, steps_an_epoch: int) -> keras.optimizers.Optimizer:
+    """Return the optimizer of a plan, with its learning-rate schedule."""
+    rate = schedule(plan.schedule, plan.learning_rate, plan.epochs * steps_an_epoch)
+    return keras.optimizers.get(
+        {"class_name": plan.optimizer, "config": {"learning_rate": rate}}
+    )
+
+
+def schedule(wanted: Schedule, rate: float, steps: int) -> Any:
+    """Return a learning rate, or its schedule over the steps of a fit."""
+    warmup = round(wanted.warmup * steps)
+    if wanted.name == "cosine":
+        return keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=0.0 if warmup else rate,
+            decay_steps=max(steps - warmup, 1),
+            alpha=wanted.final,
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    if wanted.name == "exponential":
+        final = max(wanted.final, 1e-6)
+        return keras.optimizers.schedules.ExponentialDecay(rate, max(steps, 1), final)
+    return rate

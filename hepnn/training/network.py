@@ -1,0 +1,109 @@
+"""From an architecture's function to the network of one stage."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from hepnn import architectures, vocabularies
+from hepnn.errors import RunError
+from hepnn.recipe import Architecture
+
+
+def assemble(
+    architecture: Architecture,
+    input_shape: tuple[int, ...],
+    output_shape: tuple[int, ...],
+    vocabulary: str,
+    scaling: dict[str, np.ndarray],
+    options: dict[str, Any] | None = None,
+) -> keras.Model:
+    """Build a network that takes physical quantities: the input scaling, then the architecture.
+
+    Parameters
+    ----------
+    architecture
+        Name and hyper-parameters.
+    input_shape, output_shape
+        Of one event.
+    vocabulary, options
+        The vocabulary's name and how it is made.
+    scaling
+        Of `hepnn.data.scaling`; it becomes the frozen first layer `input_scaling`.
+    """
+    nn = vocabularies.get(vocabulary, **(options or {}))
+    build = architectures.get(architecture.name)
+    core = build(input_shape, output_shape, nn=nn, **architecture.hyper)
+    inputs = keras.Input(input_shape, name="inputs")
+    scaled = nn.input_scaling(input_shape, scaling)(inputs)
+    # Lay the core's own layers behind the scaling, flat, so that every target sees each of them.
+    reached: dict[str, Any] = {}
+
+    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
+        reached[layer.name] = layer(*args, **kwargs)
+        return reached[layer.name]
+
+    keras.models.clone_model(
+        core, input_tensors=scaled, clone_function=lambda layer: layer, call_function=call
+    )
+    return keras.Model(inputs, reached[core.output_names[0]], name=core.name)
+
+
+def warm_start(model: keras.Model, before: keras.Model) -> list[str]:
+    """Copy the weights of the stage before, matched by layer and variable name.
+
+    Returns
+    -------
+    list of str
+        The layers that took weights over.
+    """
+    known = {variable.path: variable for variable in before.variables}
+    taken = []
+    for layer in model.layers:
+        for variable in layer.variables:
+            source = known.get(variable.path)
+            if source is not None and source.shape == variable.shape:
+                variable.assign(source.value)
+                if layer.name not in taken:
+                    taken.append(layer.name)
+    return taken
+
+
+def load_model(path: Path) -> keras.Model:
+    """Open a saved model; no code in the file is run.
+
+    Raises
+    ------
+    RunError
+        If the file is no Keras model, or is damaged.
+    """
+    # The classes that a saved model may name.
+    import hgq.layers  # noqa: F401
+    import qkeras.quantizers  # noqa: F401
+
+    import hepnn.layers.lenet  # noqa: F401
+
+    try:
+        return keras.saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # damaged archives fail in many ways
+        raise RunError(f"{path} is no Keras model, or is damaged: {error}") from error
+
+
+def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
+    """Return a model's outputs for `(events, *shape)`, in batches."""
+    return np.asarray(model.predict(x, batch_size=4096, verbose=0))
+
+
+def parameters(model: keras.Model) -> int:
+    """Count the weights of the network itself: no quantizers, no input scaling."""
+    own = ("kernel", "bias", "coefficient", "gamma", "beta")
+    return sum(
+        int(np.prod(variable.shape))
+        for layer in model.layers
+        if layer.name != "input_scaling"
+        for variable in layer.trainable_variables
+        if variable.name in own
+    )

@@ -1,0 +1,68 @@
+"""Float layers: Keras's own, and the few of `hepnn.layers` that papers need.
+
+The class is also the list of words that a vocabulary has: the quantized vocabularies derive
+from it and say anew what differs. A word that has no fixed-point form is refused there by
+name, with what to use instead.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import keras
+import numpy as np
+
+from hepnn.layers import lenet
+
+_AXES = "bdehijklmno"
+
+
+class Float:
+    """The float vocabulary."""
+
+    name = "float"
+
+    Dense = staticmethod(keras.layers.Dense)
+    Conv2D = staticmethod(keras.layers.Conv2D)
+    Activation = staticmethod(keras.layers.Activation)
+    MaxPooling2D = staticmethod(keras.layers.MaxPooling2D)
+    AveragePooling2D = staticmethod(keras.layers.AveragePooling2D)
+    Flatten = staticmethod(keras.layers.Flatten)
+    Dropout = staticmethod(keras.layers.Dropout)
+    ScaledTanh = staticmethod(lenet.ScaledTanh)
+    Subsampling2D = staticmethod(lenet.Subsampling2D)
+    PartialConv2D = staticmethod(lenet.PartialConv2D)
+    RadialBasis = staticmethod(lenet.RadialBasis)
+
+    def input_scaling(self, shape: tuple[int, ...], scaling: dict[str, np.ndarray]) -> Any:
+        """Return the frozen layer that takes physical quantities to `(x - offset) * 2**-exponent`.
+
+        Parameters
+        ----------
+        shape
+            Shape of one event; the last axis counts the features.
+        scaling
+            `offset` and `exponent` `(features,)`, and the fixed-point grid `integer`,
+            `fraction` `(features,)` of the physical quantities.
+        """
+        layer = keras.layers.EinsumDense(**self._einsum(shape))
+        layer.build((None, *shape))
+        self._fill(layer, scaling)
+        layer.trainable = False
+        return layer
+
+    @staticmethod
+    def _einsum(shape: tuple[int, ...]) -> dict[str, Any]:
+        axes = _AXES[: len(shape)]
+        return {
+            "equation": f"{axes}c,c->{axes}c",
+            "output_shape": shape,
+            "bias_axes": "c",
+            "name": "input_scaling",
+        }
+
+    @staticmethod
+    def _fill(layer: Any, scaling: dict[str, np.ndarray]) -> None:
+        scale = 2.0 ** -np.asarray(scaling["exponent"], np.float64)
+        layer.kernel.assign(scale.astype(np.float32))
+        layer.bias.assign((-np.asarray(scaling["offset"]) * scale).astype(np.float32))

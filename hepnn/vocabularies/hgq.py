@@ -1,0 +1,154 @@
+"""HGQ2 layers with learned bit widths.
+
+C. Sun et al., "Gradient-based automatic mixed precision quantization for neural networks
+on-chip" (arXiv:2405.00645): every weight and every data lane has a bit width of its own, which
+is trained with the weights against a differentiable estimate of the logic used (effective bit
+operations, EBOPs), times `beta`.
+
+Data lanes round half up and wrap around; weights round half up and saturate symmetrically.
+The networks are fixed point throughout: equal bits can be asked of every target.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import keras
+import numpy as np
+from hgq.config import QuantizerConfig
+from hgq.constraints import MinMax
+from hgq.layers import QConv2D, QDense, QEinsumDense
+from hgq.regularizers import MonoL1
+
+from hepnn.errors import RecipeError
+from hepnn.vocabularies.floating import Float
+
+_SUBSTITUTES = {
+    "ScaledTanh": "activation: relu",
+    "Subsampling2D": "subsampling: max or average",
+    "PartialConv2D": "connections: full",
+    "RadialBasis": "output: dense",
+}
+
+
+class FixedPoint(Float):
+    """What the fixed-point vocabularies share: the same words on HGQ2's layers."""
+
+    def __getattribute__(self, word: str) -> Any:
+        """Refuse a word that has no fixed-point form, naming what to use instead."""
+        if word in _SUBSTITUTES:
+            name = object.__getattribute__(self, "name")
+            raise RecipeError(
+                f"vocabulary {name} has no {word}; set {_SUBSTITUTES[word]} in the architecture"
+            )
+        return object.__getattribute__(self, word)
+
+    def quantizers(self, layer: str, rank: int) -> dict[str, Any]:
+        """Return the input, kernel and bias quantizers of one layer.
+
+        Parameters
+        ----------
+        layer
+            The layer's name.
+        rank
+            Axes of the layer's input, the batch included.
+        """
+        raise NotImplementedError
+
+    def Dense(self, units: int, **kwargs: Any) -> Any:  # noqa: N802 - the vocabulary's words
+        """Return a fully connected layer."""
+        return QDense(units, **kwargs, **self.quantizers(kwargs["name"], 2))
+
+    def Conv2D(self, filters: int, kernel_size: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """Return a two-dimensional convolution."""
+        return QConv2D(filters, kernel_size, **kwargs, **self.quantizers(kwargs["name"], 4))
+
+    def Activation(self, activation: str, **kwargs: Any) -> Any:  # noqa: N802
+        """Return an activation that is exact in fixed point."""
+        if activation not in ("relu", "linear"):
+            raise RecipeError(
+                f"vocabulary {self.name} has no activation {activation!r}; use activation: relu"
+            )
+        return keras.layers.Activation(activation, **kwargs)
+
+    def input_scaling(self, shape: tuple[int, ...], scaling: dict[str, np.ndarray]) -> Any:
+        """Return the frozen input layer, exact on the grid of the physical quantities."""
+        frozen: dict[str, Any] = {"trainable": False, "ic": None, "ir": None, "fr": None}
+        lanes = {"fc": None, "homogeneous_axis": tuple(range(len(shape)))}
+        layer = QEinsumDense(
+            **self._einsum(shape),
+            iq_conf=QuantizerConfig("kif", "datalane", **frozen, **lanes),
+            kq_conf=QuantizerConfig("kif", "weight", **frozen, fc=None),
+            bq_conf=QuantizerConfig("kif", "bias", **frozen, fc=None),
+            enable_ebops=False,
+        )
+        layer.build((None, *shape))
+        exponent, signed = scaling["exponent"], scaling["signed"]
+        step = scaling["offset_step"]
+        _set_grid(layer.iq, signed, scaling["integer"], scaling["fraction"])
+        _set_grid(layer.kq, np.ones_like(exponent), 1 - exponent, exponent)
+        _set_grid(layer.bq, np.ones_like(exponent), np.full_like(exponent, 20), step)
+        self._fill(layer, scaling)
+        layer.trainable = False
+        return layer
+
+
+def _set_grid(quantizer: Any, signed: Any, integer: Any, fraction: Any) -> None:
+    inner = quantizer.quantizer
+    for variable, value in ((inner._k, signed), (inner._i, integer), (inner._f, fraction)):
+        variable.assign(np.asarray(value).reshape(variable.shape))
+
+
+class HGQ(FixedPoint):
+    """The vocabulary of learned bit widths.
+
+    Parameters
+    ----------
+    beta
+        Weight of the EBOPs in the loss; a schedule changes it in training.
+    weight_bits, lane_fraction, lane_integer
+        Where the widths start: bits of the weights without their sign, fraction and integer
+        bits of the data lanes.
+    max_fraction
+        Largest fraction of a data lane.
+    """
+
+    name = "hgq"
+
+    def __init__(
+        self,
+        beta: float = 0.0,
+        weight_bits: int = 8,
+        lane_integer: int = 2,
+        lane_fraction: int = 6,
+        max_fraction: int = 12,
+    ) -> None:
+        self.beta = beta
+        self.weight_bits = weight_bits
+        self.lane_integer = lane_integer
+        self.lane_fraction = lane_fraction
+        self.max_fraction = max_fraction
+
+    def quantizers(self, layer: str, rank: int) -> dict[str, Any]:
+        """Return trainable quantizers: one width a weight, one a feature or channel."""
+        lane = QuantizerConfig(
+            "kif",
+            "datalane",
+            i0=self.lane_integer,
+            f0=self.lane_fraction,
+            # With a negative fraction a lane's step exceeds one, which not every target repeats.
+            fc=MinMax(0, self.max_fraction),
+            fr=MonoL1(1e-8),
+            homogeneous_axis=tuple(range(rank - 1)),
+        )
+        weight = QuantizerConfig("kbi", "weight", b0=self.weight_bits, br=MonoL1(1e-8))
+        bias = QuantizerConfig("kbi", "bias", b0=self.weight_bits, br=MonoL1(1e-8))
+        return {"iq_conf": lane, "kq_conf": weight, "bq_conf": bias, "beta0": self.beta}
+
+
+def integers(ranges: Mapping[str, float], name: str, default: int) -> int:
+    """Return the integer bits that hold the largest absolute value measured under a name."""
+    if name not in ranges:
+        return default
+    return int(np.ceil(np.log2(max(ranges[name], 2.0**-8))))

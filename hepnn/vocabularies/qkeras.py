@@ -1,0 +1,58 @@
+"""Fixed bit widths with the quantizers of the QKeras API.
+
+C. N. Coelho et al., "Automatic heterogeneous quantization of deep neural networks for
+low-latency inference on the edge for particle detectors", Nature Mach. Intell. 3 (2021) 675
+(arXiv:2006.10159): every weight and every activation has the same number of bits, rounded to
+nearest even, saturating. `quantized_bits` is the implementation that HGQ2 ships for Keras 3.
+
+The layers are HGQ2's, given those quantizers; `qkeras.qlayers` is never imported, because it
+replaces the constructors of HGQ2's own layers for the whole process.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from qkeras.quantizers import quantized_bits
+
+from hepnn.vocabularies.hgq import FixedPoint, integers
+
+
+class QKeras(FixedPoint):
+    """The vocabulary of fixed bit widths.
+
+    Parameters
+    ----------
+    bits
+        Bits of weights and activations, the sign included.
+    ranges
+        Largest absolute value of `<layer>.input`, `<layer>.kernel`, `<layer>.bias` and the
+        smallest of `<layer>.input.min`, measured on the float stage; they place the binary
+        point. Without them, two integer bits for activations and none for weights.
+    """
+
+    name = "qkeras"
+
+    def __init__(self, bits: int = 6, ranges: Mapping[str, float] | None = None) -> None:
+        self.bits = bits
+        self.ranges = dict(ranges or {})
+
+    def quantizers(self, layer: str, rank: int) -> dict[str, Any]:
+        """Return frozen quantizers, the binary point placed by the measured ranges."""
+
+        def signed(part: str, default: int) -> Any:
+            # quantized_bits of HGQ2 counts the bits without the sign.
+            return quantized_bits(self.bits - 1, integers(self.ranges, f"{layer}.{part}", default))
+
+        if self.ranges.get(f"{layer}.input.min", -1.0) >= 0.0:
+            whole = integers(self.ranges, f"{layer}.input", 2)
+            lane = quantized_bits(self.bits, whole, keep_negative=False)
+        else:
+            lane = signed("input", 2)
+        return {
+            "iq_conf": lane,
+            "kq_conf": signed("kernel", 0),
+            "bq_conf": signed("bias", 0),
+            "enable_ebops": False,
+        }
