@@ -39,7 +39,8 @@ def epochs(stage: str, total: int) -> Iterator[Callable[[int, dict[str, float]],
         TimeRemainingColumn(),
         TextColumn("{task.fields[logs]}"),
     )
-    with Progress(*columns, console=stderr, transient=True) as bar:
+    shown_at_all = stderr.is_terminal
+    with Progress(*columns, console=stderr, transient=True, disable=not shown_at_all) as bar:
         task = bar.add_task(stage, total=total, logs="")
 
         def update(epoch: int, logs: dict[str, float]) -> None:
@@ -60,7 +61,9 @@ def import_tensorflow() -> None:
     with open(os.devnull, "w") as nothing:
         os.dup2(nothing.fileno(), 2)
         try:
-            import tensorflow  # noqa: F401
+            import tensorflow
+
+            tensorflow.get_logger().setLevel("ERROR")
         finally:
             os.dup2(kept, 2)
             os.close(kept)

@@ -91,9 +91,10 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
     length = max((len(values) for values in columns.values()), default=0)
     epochs = columns.get("epoch", np.arange(1, length + 1))
     with rc_context(_STYLE):
-        rows = (len(drawn) + 1) // 2
-        figure = Figure((6.6, 2.1 * rows + 0.2), layout="constrained")
-        grid = figure.subplots(rows, 2, squeeze=False)
+        columns_of_panels = min(len(drawn), 3)
+        rows = -(-len(drawn) // columns_of_panels)
+        figure = Figure((3.1 * columns_of_panels, 2.3 * rows), layout="constrained")
+        grid = figure.subplots(rows, columns_of_panels, squeeze=False)
         for axes in grid.flat[len(drawn) :]:
             axes.remove()
         for axes, (label, series, scale) in zip(grid.flat, drawn, strict=False):
@@ -126,8 +127,9 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], path: Path) -> Path:
         axes.set(xlim=(-0.5, number - 0.5), ylim=(number - 0.5, -0.5), aspect="equal")
         for row, column in np.ndindex(counts.shape):
             _cell(axes, row, column, share[row, column])
-        axes.set_xticks(range(number), classes, rotation=0 if _short(classes, 4) else 40)
-        axes.set_yticks(range(number), classes)
+        names = [_literal(name) for name in classes]
+        axes.set_xticks(range(number), names, rotation=0 if _short(classes, 4) else 40)
+        axes.set_yticks(range(number), names)
         axes.tick_params(which="both", length=0)
         axes.set(xlabel="decided as, % of the true class", ylabel="true class")
         return _write(figure, path, f"Confusion of {', '.join(classes)}, % of the true class")
@@ -160,7 +162,7 @@ def roc(
             signal = np.asarray(curve["signal"], np.float64)
             background = np.asarray(curve["background"], np.float64)
             style = {"color": _colour(number), "zorder": 3}
-            label = f"{name}   {curve['auc']:.4f}"
+            label = f"{_literal(name)}   {curve['auc']:.4f}"
             thinned = _thin(signal, background, floor)
             axes.plot(*thinned, label=label, linestyle=_dash(number), **style)
             for point in working_points:
@@ -232,6 +234,11 @@ def _colour(number: int) -> str:
 
 def _dash(number: int) -> Any:
     return _DASHES[number // len(COLOURS) % len(_DASHES)]
+
+
+def _literal(name: str) -> str:
+    """Keep a name from being read as mathematics, or as a label to be hidden."""
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
 
 
 def _short(names: Sequence[str], length: int) -> bool:
@@ -313,8 +320,9 @@ def _box(
 
 def _fitted(axes: Axes, x: float, y: float, text: str, size: float, room: float, **how: Any) -> None:
     """Write a line, smaller where it would leave its box."""
-    wide = TextPath((0, 0), text, size=size).get_extents().width if text.strip() else 0
-    axes.text(x, y, text, size=size * min(1, room / max(wide * 1.04, 1)), **how)
+    literal = _literal(text)
+    wide = TextPath((0, 0), literal, size=size).get_extents().width if text.strip() else 0
+    axes.text(x, y, literal, size=size * min(1, room / max(wide * 1.04, 1)), **how)
 
 
 def _stage_box(

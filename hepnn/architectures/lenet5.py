@@ -23,10 +23,15 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, Literal
 
-import keras
-
 from hepnn.errors import RecipeError
-from hepnn.layers.lenet import TABLE_I
+
+#: Table I: for each of the 16 maps of C3, the maps of S2 that it is connected to.
+TABLE_I = (
+    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
+    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
+    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
+    (0, 1, 2, 3, 4, 5),
+)  # fmt: skip
 
 
 def build(
@@ -41,7 +46,7 @@ def build(
     subsampling: Literal["trainable", "average", "max"] = "trainable",
     connections: Literal["table", "full"] = "table",
     output: Literal["rbf", "dense"] = "rbf",
-) -> keras.Model:
+) -> Any:
     """Build the network.
 
     Parameters
@@ -90,7 +95,7 @@ def build(
             return nn.AveragePooling2D(2, name=name)(x)
         return squash(nn.Subsampling2D(2, name=name)(x), f"{name}_squash")
 
-    inputs = keras.Input(input_shape, name="inputs")
+    inputs = nn.Input(input_shape, name="inputs")
     x = squash(nn.Conv2D(filters[0], kernels[0], name="c1")(inputs), "c1_squash")
     x = subsample(x, "s2")
     if connections == "table":
@@ -107,4 +112,4 @@ def build(
         outputs = nn.RadialBasis(prod(output_shape), name="output")(x)
     else:
         outputs = nn.Dense(prod(output_shape), name="output")(x)
-    return keras.Model(inputs, outputs, name="lenet5")
+    return nn.Model(inputs, outputs, name="lenet5")

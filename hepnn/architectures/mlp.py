@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-import keras
-
 
 def build(
     input_shape: tuple[int, ...],
@@ -25,7 +23,7 @@ def build(
     hidden: Sequence[int] = (64, 32, 32),
     activation: str = "relu",
     dropout: float = 0.0,
-) -> keras.Model:
+) -> Any:
     """Build the network.
 
     Parameters
@@ -43,11 +41,11 @@ def build(
     dropout
         Fraction of hidden neurons dropped in training.
     """
-    inputs = keras.Input(input_shape, name="inputs")
+    inputs = nn.Input(input_shape, name="inputs")
     x = inputs if len(input_shape) == 1 else nn.Flatten(name="flatten")(inputs)
     for number, units in enumerate(hidden, 1):
         x = nn.Dense(units, activation=activation, name=f"dense{number}")(x)
         if dropout:
             x = nn.Dropout(dropout, name=f"dropout{number}")(x)
     outputs = nn.Dense(prod(output_shape), name="logits")(x)
-    return keras.Model(inputs, outputs, name="mlp")
+    return nn.Model(inputs, outputs, name="mlp")

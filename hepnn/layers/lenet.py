@@ -13,14 +13,6 @@ import keras
 import numpy as np
 from keras import ops
 
-#: Table I: for each of the 16 maps of C3, the maps of S2 that it is connected to.
-TABLE_I = (
-    (0, 1, 2), (1, 2, 3), (2, 3, 4), (3, 4, 5), (0, 4, 5), (0, 1, 5),
-    (0, 1, 2, 3), (1, 2, 3, 4), (2, 3, 4, 5), (0, 3, 4, 5), (0, 1, 4, 5), (0, 1, 2, 5),
-    (0, 1, 3, 4), (1, 2, 4, 5), (0, 2, 3, 5),
-    (0, 1, 2, 3, 4, 5),
-)  # fmt: skip
-
 
 @keras.saving.register_keras_serializable(package="hepnn")
 class ScaledTanh(keras.layers.Layer):

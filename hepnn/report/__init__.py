@@ -6,6 +6,7 @@ run does not have yet, or has lost, is said in its place.
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,15 @@ import jinja2
 
 from hepnn import files, plots
 from hepnn.errors import RunError
-from hepnn.report import content, inline
+from hepnn.report import folder, inline, numbers, tables, verdicts
+from hepnn.report.folder import Contents
 from hepnn.run import Run
+
+_PICTURES = {
+    "curves": "Training",
+    "confusion": "Confusion",
+    "roc": "ROC, each class against the others",
+}
 
 
 def write(run: Run) -> Path:
@@ -30,16 +38,31 @@ def write(run: Run) -> Path:
     Path
         The page.
     """
-    overview = plots.overview(summary(run), run.path / "overview.svg")
+    contents = folder.read(run)
+    overview = plots.overview(verdicts.summary(contents), run.path / "overview.svg")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
-        undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters.update(
+        count=numbers.count, duration=numbers.duration, size=numbers.size
+    )
     page = environment.get_template("report.html.j2").render(
-        **content.page(run), overview=inline.svg(overview, "overview"), figures=_figures(run)
+        run=contents,
+        manifest=contents.manifest,
+        recipe=contents.recipe,
+        data=contents.data,
+        cards=verdicts.cards(contents),
+        overview=inline.svg(overview, "overview"),
+        stages=contents.stages,
+        stage_rows=tables.stages(contents),
+        class_groups=tables.classes(contents),
+        layer_rows=tables.layers(contents),
+        targets=[tables.targets(contents, stage) for stage in _shipped(contents)],
+        pictures={stage: _pictures(run, stage) for stage in contents.stages},
+        commands=_commands(contents),
     )
     path = run.path / "report.html"
     files.write_text(path, page)
@@ -48,23 +71,42 @@ def write(run: Run) -> Path:
 
 def summary(run: Run) -> dict[str, Any]:
     """Return what `hepnn.plots.overview` draws of a run."""
-    return content.summary(run)
+    return verdicts.summary(folder.read(run))
 
 
-def _figures(run: Run) -> dict[str, list[dict[str, Any]]]:
-    """Return the pictures of each stage: markup, or why there is none."""
-    found: dict[str, list[dict[str, Any]]] = {}
-    for stage in run.stages:
-        for name, title in (
-            ("curves", "Training"),
-            ("confusion", "Confusion"),
-            ("roc", "ROC, each class against the others"),
-        ):
-            picture: dict[str, Any] = {"name": name, "title": title, "svg": None, "lacks": ""}
-            try:
-                path = run.path / "stages" / stage / f"{name}.svg"
-                picture["svg"] = inline.svg(path, f"{stage}-{name}")
-            except RunError as error:
-                picture["lacks"] = str(error)
-            found.setdefault(stage, []).append(picture)
+def _shipped(contents: Contents) -> list[str]:
+    known = {*contents.exports, *contents.agreement}
+    return [stage for stage in reversed(contents.stages) if stage in known]
+
+
+def _pictures(run: Run, stage: str) -> list[dict[str, Any]]:
+    """Return the pictures of a stage: markup, or why there is none."""
+    found: list[dict[str, Any]] = []
+    for name, title in _PICTURES.items():
+        picture: dict[str, Any] = {"name": name, "title": title, "svg": None, "lacks": ""}
+        try:
+            path = run.path / "stages" / stage / f"{name}.svg"
+            picture["svg"] = inline.svg(path, f"{stage}-{name}")
+        except RunError as error:
+            picture["lacks"] = str(error)
+        found.append(picture)
     return found
+
+
+def _commands(contents: Contents) -> list[tuple[str, str]]:
+    """Return what a reader types to get the same again, with a word on each."""
+    commands = []
+    # What was typed, where the run recorded it: `{"recipe": "jet-tagger", "set": ["a.b=v"]}`.
+    typed = contents.manifest.get("command") or {}
+    if typed.get("recipe"):
+        changes = "".join(f" --set {shlex.quote(change)}" for change in typed.get("set", []))
+        commands.append(("as it was typed", f"hepnn train {typed['recipe']}{changes} --deploy"))
+    recipe = shlex.quote(f"{contents.folder}/recipe.yaml")
+    here = shlex.quote(contents.folder)
+    return [
+        *commands,
+        ("from the resolved recipe in the run folder", f"hepnn train {recipe} --deploy"),
+        ("compare every artefact anew; exit code 1 if a promise is broken", f"hepnn agree {here}"),
+        ("the metrics of every stage", f"hepnn evaluate {here}"),
+        ("this page", f"hepnn report {here}"),
+    ]

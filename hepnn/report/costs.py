@@ -87,6 +87,7 @@ def lines(cost: Mapping[str, Any], limit: int = 3) -> list[str]:
         ("LUT", " LUT"),
         ("DSP", " DSP"),
         ("size", ""),
+        ("clock period", " clock"),
     ):
         if (figure := flat.get(label)) and not (label == "DSP" and figure.text == "0"):
             chosen.append(figure.text + noun + (" (estimate)" if figure.estimate else ""))

@@ -35,10 +35,10 @@ def classes(contents: Contents) -> list[dict[str, Any]]:
     """Return groups of rows, a row a class: AUC, efficiencies, rejections."""
     groups = [_group(contents, "AUC", "auc", None, {})]
     for point in _points(contents, "efficiency_at_background"):
-        title = f"signal efficiency at {numbers.significant(100 * float(point))} % background"
+        title = f"signal efficiency at {100 * float(point):g} % background"
         groups.append(_group(contents, title, "efficiency_at_background", point, _PER_CENT))
     for point in _points(contents, "rejection_at_efficiency"):
-        title = f"background rejection at {numbers.significant(100 * float(point))} % efficiency"
+        title = f"background rejection at {100 * float(point):g} % efficiency"
         groups.append(_group(contents, title, "rejection_at_efficiency", point, {}))
     return [group for group in groups if group["rows"]]
 

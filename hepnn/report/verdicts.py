@@ -145,7 +145,7 @@ def _detail(metrics: dict[str, Any]) -> str:
     zero = metrics.get("sparsity", {}).get("total")
     widths = [b["weights"] for b in metrics.get("bits", {}).values() if b.get("weights")]
     if zero:
-        words.append(f"{numbers.percent(zero)} of the weights zero")
+        words.append(f"{100 * zero:.0f} % of the weights zero")
     if widths:
         spread = sorted({f"{min(widths):.2g}", f"{max(widths):.2g}"}, key=float)
         words.append(f"{' to '.join(spread)} bits")

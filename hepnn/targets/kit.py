@@ -27,6 +27,7 @@ class RTLOptions(Declaration):
 
     latency_cutoff: float = Field(5.0, gt=0, description="longest path between registers, ns")
     yosys_family: str = Field("xcup", description="family of Yosys' synth_xilinx")
+    yosys_timeout_s: float = Field(300.0, gt=0, description="when the count of cells is given up")
 
 
 class Kit(Declaration):

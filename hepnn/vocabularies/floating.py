@@ -22,6 +22,8 @@ class Float:
 
     name = "float"
 
+    Input = staticmethod(keras.Input)
+    Model = staticmethod(keras.Model)
     Dense = staticmethod(keras.layers.Dense)
     Conv2D = staticmethod(keras.layers.Conv2D)
     Activation = staticmethod(keras.layers.Activation)

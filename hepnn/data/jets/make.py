@@ -2,7 +2,7 @@
 
 Gluons, light quarks, W and Z bosons and top quarks from proton collisions at 13 TeV; anti-kt
 jets of radius 0.8 with 800 < pT < 1600 GeV and |eta| < 2.2; sixteen features a jet and, for a
-part of them, the 32 leading constituents. About 130 jets a second and core.
+part of them, the 32 leading constituents.
 """
 
 from __future__ import annotations

@@ -41,7 +41,9 @@ def rounded(values: Floats) -> NDArray[np.float32]:
 
 def jets_table(features: Floats, observers: Floats, label: NDArray[np.int8]) -> pa.Table:
     """Name the columns of sample.parquet."""
-    columns: dict[str, NDArray[Any]] = {c.name: rounded(features[:, i]) for i, c in enumerate(FEATURES)}
+    columns: dict[str, NDArray[Any]] = {
+        c.name: rounded(features[:, i]) for i, c in enumerate(FEATURES)
+    }
     columns["class"] = label
     columns |= {c.name: rounded(observers[:, i]) for i, c in enumerate(OBSERVERS)}
     return pa.table(columns)

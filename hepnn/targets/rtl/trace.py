@@ -42,7 +42,7 @@ class Traced:
 
     def predict(self, x: np.ndarray) -> np.ndarray:
         """Return the interpreter's outputs `(events, *output_shape)` float32."""
-        return run(self.comb, self.lane, x).reshape(-1, *self.output_shape)
+        return run(self.comb, self.lane, x).reshape(len(x), *self.output_shape)
 
 
 def run(comb: Any, lane: Lane, x: np.ndarray) -> np.ndarray:
@@ -103,7 +103,7 @@ def refusals(model: Any) -> dict[str, str]:
         try:
             alone = keras.Model(layer.input, layer.output)
             sources = keras.tree.flatten(layer.input)
-            given = tuple(known.get(id(source), _stand_in(source.shape)) for source in sources)
+            given = tuple(known.get(id(source), _stand_in(source.shape[1:])) for source in sources)
             with repaired():
                 results = trace_model(alone, inputs=given, dump=True)["final"]
         except Exception as error:  # as above
@@ -138,8 +138,8 @@ def difference(model: Any, traced: Traced, x: np.ndarray) -> tuple[str, str] | N
         return None
     named = [layer for layer in model.layers if f"/{layer.name}/final" in traced.layers]
     outputs = keras.Model(model.inputs, [layer.output for layer in named])
-    for layer, keras_output in zip(named, outputs.predict(x, verbose=0), strict=True):
-        count = _differing(_of_layer(traced, layer.name, x), keras_output)
+    for layer, expected in zip(named, outputs.predict(x, verbose=0), strict=True):
+        count = _differing(_of_layer(traced, layer.name, x), expected)
         if count:
             return layer.name, f"differs from Keras in {count} of {len(x)} events"
     return model.layers[-1].name, f"differs from Keras in {wrong} of {len(x)} events"
@@ -162,7 +162,7 @@ def _trace(model: Any, shape: tuple[int, ...], lane: Lane | None) -> Traced:
     if lane is None:
         k, i, f = (part.reshape((1, *shape)).astype(np.float64) for part in comb.inp_kifs)
         lane = Lane(k, i, f, "TRN", "WRAP")
-    return Traced(comb, lane, shape, tuple(outputs.shape[1:]), inputs, layers)
+    return Traced(comb, lane, shape, tuple(model.outputs[0].shape[1:]), inputs, layers)
 
 
 def _of_layer(traced: Traced, name: str, x: np.ndarray) -> np.ndarray:
@@ -171,7 +171,7 @@ def _of_layer(traced: Traced, name: str, x: np.ndarray) -> np.ndarray:
     output = traced.layers[f"/{name}/final"][0]
     with repaired():
         comb = trace(traced.inputs.ravel(), output.ravel(), keep_dead_inputs=True)
-    return run(comb, traced.lane, x).reshape(-1, *output.shape[1:])
+    return run(comb, traced.lane, x)
 
 
 def _on_lane(lane: Lane, shape: tuple[int, ...]) -> Any:
@@ -183,10 +183,10 @@ def _on_lane(lane: Lane, shape: tuple[int, ...]) -> Any:
     return FVArray.from_kif(k, i, f)
 
 
-def _stand_in(shape: tuple[int | None, ...]) -> Any:
+def _stand_in(shape: tuple[int, ...]) -> Any:
     from alkaid.trace import FVArray
 
-    return FVArray.from_kif(*(np.full((1, *shape[1:]), part) for part in _STAND_IN))
+    return FVArray.from_kif(*(np.full((1, *shape), part) for part in _STAND_IN))
 
 
 def _is_float(layer: Any) -> bool:
@@ -196,7 +196,7 @@ def _is_float(layer: Any) -> bool:
 
 
 def _differing(a: np.ndarray, b: np.ndarray) -> int:
-    return int((a != b).reshape(len(a), -1).any(axis=1).sum())
+    return int((a.reshape(len(a), -1) != b.reshape(len(b), -1)).any(axis=1).sum())
 
 
 def _refusal(model: str, layer: str, reason: str) -> TargetError:

@@ -1,0 +1,159 @@
+"""RTL: the network as a pipeline of adders, in Verilog and VHDL, with no vendor's tool.
+
+alkaid turns a fixed-point network into additions, shifts and wraps of integers, cut by registers
+where the path gets longer than the kit allows; a new event goes in with every clock. Before
+anything is written the integer program is compared with Keras, on the calibration events and on
+random inputs in range, at its ends and far outside; one that differs is refused.
+
+Written are `network.json.gz` (the program), `verilog/`, `vhdl/` (sources, constraints, project
+scripts), `interface.json` (grids and bit ranges of both ports), `cells.json` and `build.log`.
+The Verilog is simulated; the VHDL is generated from the same pipeline and not simulated.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepnn import files
+from hepnn.errors import RunError, TargetError, nearest
+from hepnn.targets import Verdict, preflight
+from hepnn.targets.interface import NAME, logged, single_input
+from hepnn.targets.kit import Kit
+from hepnn.targets.rtl import artefact, project, verilator, yosys
+
+#: Random events, and calibration events, that the program is compared with Keras on.
+_RANDOM, _CALIBRATION = 1024, 4096
+
+
+def check(model: Any, kit: Kit) -> list[Verdict]:
+    """Trace the model, compare it with Keras on random inputs and say what becomes of each layer.
+
+    Raises
+    ------
+    TargetError
+        If the model has several inputs or outputs.
+    """
+    from hepnn.targets.rtl import trace
+
+    single_input(model, "rtl")
+    try:
+        traced = trace.trace_network(model)
+    except TargetError as error:
+        # Where every layer alone is taken, the fault lies between them.
+        refused = trace.refusals(model) or {model.layers[-1].name: str(error)}
+        return preflight.verdicts(model, refused)
+    differing = trace.difference(model, traced, trace.probe(traced, _RANDOM))
+    return preflight.verdicts(model, dict([differing]) if differing else {})
+
+
+def write(
+    model: Any,
+    directory: Path,
+    *,
+    kit: Kit,
+    calibration: np.ndarray,
+    exact: bool,
+    formats: Sequence[str] | None = None,
+    synthesize: bool = True,
+) -> list[artefact.Simulation | artefact.Interpreter]:
+    """Trace a stage, write its Verilog and VHDL, build the simulation and count the cells.
+
+    Parameters
+    ----------
+    model
+        The Keras model, physical quantities to outputs.
+    directory
+        Where to write; exists and is empty.
+    kit
+        Part, clock, longest path between registers and Yosys' family.
+    calibration
+        Physical quantities `(events, *shape)`; the program is compared with Keras on them.
+    exact
+        The stage is fixed point throughout, so that a program that differs is refused.
+    formats
+        Of `verilog` and `vhdl`; both when not given. Without `verilog` nothing is simulated.
+    synthesize
+        Whether Yosys counts the cells.
+
+    Raises
+    ------
+    TargetError
+        If a layer cannot be traced or differs from Keras, or if a tool fails.
+    MissingDependency
+        If Verilator, a compiler or Yosys is not installed.
+    """
+    from hepnn.targets.rtl import trace
+
+    languages = _wanted(formats)
+    if "verilog" in languages:
+        verilator.require()
+        if synthesize:
+            yosys.require()
+    log = directory / artefact.LOG
+    with logged(log):
+        traced = trace.trace_network(model)
+        random = trace.probe(traced, _RANDOM)
+        events = np.concatenate([np.asarray(calibration[:_CALIBRATION], np.float32), random])
+        differing = trace.difference(model, traced, events) if exact else None
+        if differing is not None:
+            layer, reason = differing
+            raise TargetError(f"target rtl: model {model.name!r}, layer {layer!r}: {reason}")
+        with files.replacing(directory / artefact.PROGRAM) as beside:
+            traced.comb.save(beside)
+        written = [
+            project.write(traced.comb, directory / language, language, kit)
+            for language in languages
+        ]
+    if "verilog" in languages:
+        print("rtl: Verilator builds the simulation", file=sys.stderr)
+        verilator.build(directory / "verilog", project.MODULE, log)
+    if "verilog" in languages and synthesize:
+        yosys.cells(
+            directory / "verilog",
+            project.MODULE,
+            kit.rtl.yosys_family,
+            directory / artefact.CELLS,
+            timeout_s=kit.rtl.yosys_timeout_s,
+            log=log,
+        )
+    content = {
+        "target": "rtl",
+        "promise": "exact" if exact else "bounded",
+        "module": project.MODULE,
+        "languages": languages,
+        **project.interface(traced),
+        "pipeline": written[0],
+    }
+    files.write_json(directory / NAME, content)
+    return load(directory)
+
+
+def load(directory: Path) -> list[artefact.Simulation | artefact.Interpreter]:
+    """Open what `write` left, without Keras.
+
+    Raises
+    ------
+    RunError
+        If a file is missing or damaged.
+    """
+    content = files.read_json(directory / NAME)
+    if not isinstance(content, dict) or content.get("target") != "rtl":
+        raise RunError(f"{directory / NAME} is not of the target rtl")
+    opened: list[artefact.Simulation | artefact.Interpreter] = []
+    if "verilog" in content.get("languages", ()):
+        opened.append(artefact.Simulation(directory))
+    return [*opened, artefact.Interpreter(directory)]
+
+
+def _wanted(formats: Sequence[str] | None) -> list[str]:
+    wanted = list(dict.fromkeys(formats or project.LANGUAGES))
+    for language in wanted:
+        if language not in project.LANGUAGES:
+            hint = nearest(language, project.LANGUAGES)
+            raise TargetError(f"target rtl: unknown format {language!r}; {hint}")
+    return wanted

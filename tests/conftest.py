@@ -1,0 +1,53 @@
+"""What many tests share: a small dataset with a known structure, and one trained run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clouds import small_recipe, three_clouds, write_card, write_events
+
+from hepnn import console
+from hepnn.run import Events, Run
+
+@pytest.fixture(scope="session")
+def tensorflow() -> None:
+    """Import TensorFlow once, quietly."""
+    console.import_tensorflow()
+
+
+@pytest.fixture(scope="session")
+def clouds_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of a whole dataset."""
+    folder = tmp_path_factory.mktemp("clouds")
+    write_events(folder, *three_clouds())
+    write_card(folder)
+    return folder
+
+
+@pytest.fixture
+def clouds(tmp_path: Path) -> Path:
+    """Return a dataset's folder that a test may damage."""
+    folder = tmp_path / "clouds"
+    folder.mkdir()
+    write_events(folder, *three_clouds(300))
+    write_card(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def events() -> Events:
+    """Return the clouds in memory."""
+    x, y = three_clouds(2000)
+    return Events(x, y, np.ones(len(x), np.float32))
+
+
+@pytest.fixture(scope="session")
+def trained(
+    tensorflow: None, clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """Return a trained run of three stages; tests do not change it."""
+    from hepnn import pipeline
+
+    return pipeline.train(small_recipe(clouds_folder), runs=tmp_path_factory.mktemp("runs"))
