@@ -24,7 +24,6 @@ from hepnn.run import Events, Run
 from hepnn.targets import Artefact
 from hepnn.targets import kit as kits
 from hepnn.tasks import get as get_task
-from hepnn.training import network
 
 
 def agree(
@@ -54,7 +53,6 @@ def agree(
     RunError
         If nothing was shipped yet.
     """
-    console.import_tensorflow()
     shipped = [name for name in run.stages if any(run.exports(name).glob("*/target.json"))]
     if stage is not None:
         run.stage(stage)
@@ -201,6 +199,9 @@ def first_difference(
 
 
 def _agree_stage(run: Run, stage: str, events: Events) -> dict[str, Any]:
+    console.import_tensorflow()
+    from hepnn.training import network
+
     task = get_task(run.recipe.task)
     model = network.load_model(run.model_file(stage))
     reference = network.predict(model, events.x)

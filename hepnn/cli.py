@@ -59,18 +59,19 @@ def train(
 
     Example: hepnn train jet-tagger --set fit.epochs=20 --deploy
     """
+    from hepnn import pipeline
+    from hepnn import recipe as recipes
     from hepnn.run import open_run
 
     if resume is not None:
         if recipe is not None or set_:
             raise RecipeError("--resume takes the recipe of its run: give no RECIPE and no --set")
-        started = open_run(resume, runs)
-        run = _pipeline().resume(started, deploy=deploy)
+        run = pipeline.resume(open_run(resume, runs), deploy=deploy)
     elif recipe is None:
         raise RecipeError("give a RECIPE (hepnn list models) or --resume RUN")
     else:
-        loaded = _recipe(recipe, set_)
-        run = _pipeline().train(loaded, runs=runs, name=name, deploy=deploy)
+        loaded = recipes.load(recipe, dict(recipes.parse_override(text) for text in set_ or []))
+        run = pipeline.train(loaded, runs=runs, name=name, deploy=deploy)
     print(run.path)
 
 
@@ -87,13 +88,11 @@ def deploy(
 
     Example: hepnn deploy latest --to tflite --to rtl
     """
+    from hepnn import agreement, pipeline
     from hepnn.errors import AgreementBroken
     from hepnn.run import open_run
 
     opened = open_run(run, runs)
-    pipeline = _pipeline()
-    from hepnn import agreement
-
     try:
         document = pipeline.deploy(opened, to, stage=stage, kit=kit)
     except AgreementBroken:
@@ -115,13 +114,10 @@ def agree(
 
     Example: hepnn agree latest --json
     """
+    from hepnn import agreement
     from hepnn.run import open_run
 
-    opened = open_run(run, runs)
-    _pipeline()
-    from hepnn import agreement
-
-    document = agreement.agree(opened, dataset=dataset, events=events, stage=stage)
+    document = agreement.agree(open_run(run, runs), dataset=dataset, events=events, stage=stage)
     _show_agreement(document, as_json)
     agreement.insist(document)
 
@@ -178,11 +174,13 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
 
     Example: hepnn check jet-tagger --set architecture.activation=tanh
     """
+    from hepnn import pipeline
+    from hepnn import recipe as recipes
     from hepnn.data import dataset as datasets
 
-    loaded = _recipe(recipe, set_)
+    loaded = recipes.load(recipe, dict(recipes.parse_override(text) for text in set_ or []))
     data = datasets.load(loaded.dataset, loaded.inputs)
-    rows = _pipeline().preflight(loaded, data.events.x.shape[1:], len(data.classes))
+    rows = pipeline.preflight(loaded, data.events.x.shape[1:], len(data.classes))
     refused = any(row["verdict"] == "refused" for row in rows)
     if as_json:
         _print_json({"recipe": loaded.name, "layers": rows, "refused": refused})
@@ -257,22 +255,6 @@ def data_inspect(
     print(f"{summary['events']} events, shape {tuple(summary['shape'])}")
     _table(summary["features"])
     _table(summary["classes"])
-
-
-def _recipe(name: str, settings: list[str] | None) -> Any:
-    """Load a recipe before anything heavy, so that a mistake in it is told at once."""
-    from hepnn import recipe as recipes
-
-    return recipes.load(name, dict(recipes.parse_override(text) for text in settings or []))
-
-
-def _pipeline() -> Any:
-    from hepnn import console
-
-    console.import_tensorflow()
-    from hepnn import pipeline
-
-    return pipeline
 
 
 def _stored_agreement(run: Any) -> dict[str, Any]:

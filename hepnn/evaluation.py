@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import console, files, plots
+from hepnn import console, files
 from hepnn.data import dataset as datasets
 from hepnn.run import Run
 from hepnn.tasks import get as get_task
@@ -49,6 +49,7 @@ def write(model: Any, run: Run, folder: Path) -> dict[str, Any]:
     folder
         Of the stage.
     """
+    from hepnn import plots
     from hepnn.compress import prune, quantize
     from hepnn.training import network
 

@@ -1,6 +1,7 @@
 """From a recipe to a run, and from a run to its artefacts.
 
-Importing this imports TensorFlow; `hepnn.console.import_tensorflow` first keeps it quiet.
+TensorFlow is imported when the first network is built, so that a mistake in recipe or data is
+told at once.
 """
 
 from __future__ import annotations
@@ -15,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import agreement, compress, console, evaluation, files, plots, report, targets
+from hepnn import agreement, compress, console, evaluation, files, targets
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
-from hepnn.compress import quantize
 from hepnn.data import dataset as datasets
 from hepnn.data import scaling as scalings
 from hepnn.errors import HepnnError, TargetError
@@ -26,7 +26,6 @@ from hepnn.recipe import Recipe, TargetRequest
 from hepnn.run import Events, Run
 from hepnn.targets import kit as kits
 from hepnn.tasks import get as get_task
-from hepnn.training import fit, network
 
 #: Training events kept in the run to calibrate precisions on.
 CALIBRATION_EVENTS = 10_000
@@ -85,7 +84,6 @@ def resume(run: Run, *, deploy: bool = False) -> Run:
 
 
 def _go_on(run: Run, data: datasets.Dataset, parts: dict[str, Events], ship: bool) -> Run:
-    console.import_tensorflow()
     began = time.perf_counter()
     step = "data"
     try:
@@ -168,8 +166,13 @@ def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict
     classes
         Number of classes.
     """
+    for request in recipe.targets:
+        _kit(request)
+        targets.get(request.name)
     console.import_tensorflow()
     import keras
+
+    from hepnn.training import network
 
     rows = []
     models: dict[str, Any] = {}
@@ -212,7 +215,11 @@ def _vocabulary(recipe: Recipe, stage: str) -> tuple[str, dict[str, Any]]:
 def _make_stage(
     run: Run, stage: str, parts: dict[str, Events], scaling: dict[str, np.ndarray]
 ) -> None:
+    console.import_tensorflow()
     import keras
+
+    from hepnn import plots
+    from hepnn.training import fit, network
 
     recipe = run.recipe
     task = get_task(recipe.task)
@@ -322,7 +329,6 @@ def deploy(
     AgreementBroken
         If an artefact breaks its promise. It is written and marked nevertheless.
     """
-    console.import_tensorflow()
     if to is not None:
         requests = [TargetRequest(name=name, stage=stage, kit=kit) for name in to]
     else:
@@ -330,7 +336,13 @@ def deploy(
         wanted = run.recipe.targets or [TargetRequest(name=name) for name in targets.TARGETS]
         requests = [request.model_copy(update=changed) for request in wanted]
     for request in requests:
+        targets.get(request.name)
+        _kit(request)
+        run.model_file(_stage_of(request, run.stages))
+    for request in requests:
         _ship(run, request)
+    from hepnn import report
+
     document = agreement.agree(run)
     report.write(run)
     agreement.insist(document)
@@ -338,6 +350,10 @@ def deploy(
 
 
 def _ship(run: Run, request: TargetRequest) -> None:
+    console.import_tensorflow()
+    from hepnn.compress import quantize
+    from hepnn.training import network
+
     target = targets.get(request.name)
     kit = _kit(request)
     stage = _stage_of(request, run.stages)

@@ -41,7 +41,7 @@ _ALONE = (
     "@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}</style>"
 )
 
-_STYLE: dict[str, Any] = {
+_STYLE: Any = {
     **mplhep.style.CMS,
     "font.size": 10.5,
     "font.sans-serif": ["TeX Gyre Heros", "Helvetica", "Arial", "DejaVu Sans"],
@@ -121,7 +121,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], path: Path) -> Path:
     share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
     number = len(classes)
     with rc_context(_STYLE):
-        side = 1.0 + max(0.52 * number, 2.4)
+        side = 1.0 + max(0.52 * number, 3.1)
         figure = Figure((side + 0.3, side), layout="constrained")
         axes = figure.subplots()
         axes.set(xlim=(-0.5, number - 0.5), ylim=(number - 0.5, -0.5), aspect="equal")
@@ -161,7 +161,7 @@ def roc(
         for number, (name, curve) in enumerate(curves.items()):
             signal = np.asarray(curve["signal"], np.float64)
             background = np.asarray(curve["background"], np.float64)
-            style = {"color": _colour(number), "zorder": 3}
+            style: Any = {"color": _colour(number), "zorder": 3}
             label = f"{_literal(name)}   {curve['auc']:.4f}"
             thinned = _thin(signal, background, floor)
             axes.plot(*thinned, label=label, linestyle=_dash(number), **style)
@@ -208,7 +208,7 @@ def overview(run_summary: Mapping[str, Any], path: Path) -> Path:
         boxes = list(_columns([reference, *artefacts], width, 14))
         bus = 146.0
         for left, wide, box in boxes:
-            _artefact_box(axes, left, 2, wide, 122, box, reference=box is reference)
+            _artefact_box(axes, left, wide, box, reference=box is reference)
             middle = left + wide / 2
             axes.plot([middle, middle], [bus, 124], color=_INK, linewidth=1.1, alpha=0.6)
             if box is not reference:
@@ -318,11 +318,13 @@ def _box(
         )
 
 
-def _fitted(axes: Axes, x: float, y: float, text: str, size: float, room: float, **how: Any) -> None:
+def _fitted(
+    axes: Axes, where: tuple[float, float], text: str, size: float, room: float, **how: Any
+) -> None:
     """Write a line, smaller where it would leave its box."""
     literal = _literal(text)
     wide = TextPath((0, 0), literal, size=size).get_extents().width if text.strip() else 0
-    axes.text(x, y, literal, size=size * min(1, room / max(wide * 1.04, 1)), **how)
+    axes.text(*where, literal, size=size * min(1, room / max(wide * 1.04, 1)), **how)
 
 
 def _stage_box(
@@ -330,40 +332,32 @@ def _stage_box(
 ) -> None:
     _box(axes, left, low, wide, 54, COLOURS[0] if shipped else _INK, 0.14 if shipped else 0.05)
     room = wide - 24
-    _fitted(axes, left + 12, low + 34, stage["name"], 12, room * 0.55, weight="bold", va="center")
-    accuracy = stage.get("accuracy")
-    if accuracy is not None:
-        where = (left + wide - 12, low + 34, f"{100 * accuracy:.1f} %")
-        _fitted(axes, *where, 13, room * 0.45, weight="bold", ha="right", va="center")
-    _fitted(axes, left + 12, low + 14, stage.get("detail", ""), 9, room, va="center", alpha=0.85)
+    bold: Any = {"weight": "bold", "va": "center"}
+    _fitted(axes, (left + 12, low + 34), stage["name"], 12, room * 0.55, **bold)
+    if (accuracy := stage.get("accuracy")) is not None:
+        right = (left + wide - 12, low + 34)
+        _fitted(axes, right, f"{100 * accuracy:.1f} %", 13, room * 0.45, ha="right", **bold)
+    _fitted(axes, (left + 12, low + 14), stage.get("detail", ""), 9, room, va="center", alpha=0.85)
 
 
 def _artefact_box(
-    axes: Axes,
-    left: float,
-    low: float,
-    wide: float,
-    high: float,
-    box: Mapping[str, Any],
-    reference: bool,
+    axes: Axes, left: float, wide: float, box: Mapping[str, Any], reference: bool
 ) -> None:
+    low, high = 2.0, 122.0
     state = COLOURS[0] if reference else _GOOD if box["good"] else _BAD
     _box(axes, left, low, wide, high, state, 0.1)
     middle, room = left + wide / 2, wide - 14
-    style: dict[str, Any] = {"ha": "center", "va": "center"}
-    _fitted(axes, middle, low + high - 18, box["title"], 12, room, weight="bold", **style)
+    style: Any = {"ha": "center", "va": "center"}
+    _fitted(axes, (middle, low + high - 18), box["title"], 12, room, weight="bold", **style)
+    first, second = (middle, low + high - 38), (middle, low + high - 52)
     if reference:
-        lines = ["the reference"]
+        _fitted(axes, first, "the reference", 9.5, room, **style)
     else:
-        agreeing = box["events"] - box["mismatches"]
-        lines = [f"{agreeing:,} of {box['events']:,} events:", box["result"]]
-    for number, line in enumerate(lines):
-        strong = {"weight": "bold", "color": state} if number == 1 else {}
-        where = (middle, low + high - 38 - 14 * number)
-        _fitted(axes, *where, line, 9.5, room, **style, **strong)
+        agreeing = f"{box['events'] - box['mismatches']:,} of {box['events']:,} events:"
+        _fitted(axes, first, agreeing, 9.5, room, **style)
+        _fitted(axes, second, box["result"], 9.5, room, weight="bold", color=state, **style)
     for number, line in enumerate(box["cost"][:3]):
-        where = (middle, low + 43 - 14 * number)
-        _fitted(axes, *where, line, 9.5, room, **style, alpha=0.85)
+        _fitted(axes, (middle, low + 43 - 14 * number), line, 9.5, room, alpha=0.85, **style)
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:

@@ -11,6 +11,7 @@ from clouds import small_recipe, three_clouds, write_card, write_events
 from hepnn import console
 from hepnn.run import Events, Run
 
+
 @pytest.fixture(scope="session")
 def tensorflow() -> None:
     """Import TensorFlow once, quietly."""

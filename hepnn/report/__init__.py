@@ -46,9 +46,7 @@ def write(run: Run) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
-        count=numbers.count, duration=numbers.duration, size=numbers.size
-    )
+    environment.filters.update(count=numbers.count, duration=numbers.duration, size=numbers.size)
     page = environment.get_template("report.html.j2").render(
         run=contents,
         manifest=contents.manifest,

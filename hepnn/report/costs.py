@@ -7,7 +7,7 @@ flattened; `source` and `estimate` of a group hold for every figure in it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,11 @@ _WORDS = {
     "bram": "BRAM",
     "bytes": "size",
     "xnnpack": "XNNPACK",
+    "seconds": "time",
 }
+
+# A group of more figures than this is one figure with the parts beside it.
+_MANY = 8
 
 # The order in which a reader asks for them; what is not here follows.
 _FIRST = ("latency", "median", "LUT", "FF", "DSP", "BRAM", "size")
@@ -50,60 +54,86 @@ class Figure:
         Whether nothing was built or measured to get it.
     source : str
         What it was obtained with; empty if the target does not say.
+    detail : str
+        What it is made of.
     """
 
     label: str
     text: str
     estimate: bool = False
     source: str = ""
+    detail: str = ""
 
 
 def figures(cost: Mapping[str, Any]) -> list[Figure]:
     """Return the figures of a cost, the known ones first.
 
-    >>> for figure in figures({"lut": 5612, "estimate": True, "latency_ns": {"p50": 7312}}):
-    ...     print(figure.label, figure.text, figure.estimate)
-    latency, median 7.31 µs False
-    LUT 5,612 True
+    >>> for figure in figures({"lut": 5612, "estimate": True, "latency_clocks": 5}):
+    ...     print(figure.label, "=", figure.text, figure.estimate)
+    latency (clocks) = 5 clocks False
+    LUT = 5,612 True
     """
-    found = list(_flatten(cost, (), str(cost.get("source", "")), False))
-    # Clocks, times and sizes of files are counted, even where the cells are an estimate.
-    whole = bool(cost.get("estimate"))
-    found = [
-        Figure(f.label, f.text, f.estimate or (whole and _is_cells(f.label)), f.source)
-        for f in found
-    ]
+    found = _flatten(cost, (), str(cost.get("source", "")), bool(cost.get("estimate")))
     return sorted(found, key=lambda figure: rank(figure.label))
 
 
 def lines(cost: Mapping[str, Any], limit: int = 3) -> list[str]:
-    """Return the few lines that stand for a cost in a picture."""
-    flat = {figure.label: figure for figure in figures(cost)}
-    clocks, time = flat.get("latency (clocks)"), flat.get("latency")
-    chosen = [", ".join(f.text for f in (clocks, time) if f)]
+    """Return the few lines that stand for a cost in a picture.
+
+    >>> lines({"latency_clocks": 5, "latency_ns": 25.0, "lut": 5612, "estimate": True})
+    ['5 clocks, 25 ns', '5,612 LUT (estimate)']
+    """
+    # Where a target gives a figure twice, the one outside any group is its own word for it.
+    flat = {figure.label.split(", ")[-1]: figure for figure in reversed(figures(cost))}
+    chosen = [
+        ", ".join(flat[name].text for name in ("latency (clocks)", "latency") if name in flat)
+    ]
     for label, noun in (
-        ("latency, median", " an event"),
-        ("median time", " an event"),
+        ("median", " an event"),
         ("LUT", " LUT"),
         ("DSP", " DSP"),
         ("size", ""),
         ("clock period", " clock"),
     ):
-        if (figure := flat.get(label)) and not (label == "DSP" and figure.text == "0"):
+        if label == "clock period" and any(chosen):
+            continue
+        if (figure := flat.get(label)) and figure.text != "0":
             chosen.append(figure.text + noun + (" (estimate)" if figure.estimate else ""))
     return [line for line in chosen if line][:limit]
 
 
-def _flatten(group: Mapping[str, Any], above: tuple[str, ...], source: str, estimate: bool) -> Any:
+def rank(label: str) -> float:
+    """Return a figure's place among others; the ones that every reader asks for come first."""
+    for number, word in enumerate(_FIRST):
+        if label.startswith(word):
+            return number
+        if label.split(", ")[-1].startswith(word):
+            return number + 0.5
+    return math.inf
+
+
+def _flatten(
+    group: Mapping[str, Any], above: tuple[str, ...], source: str, estimate: bool
+) -> Iterator[Figure]:
     for key, value in group.items():
         if key in ("source", "estimate"):
             continue
         path = (*above, str(key))
-        if isinstance(value, Mapping):
+        guessed = estimate and not _is_counted(path[-1])
+        if isinstance(value, Mapping) and len(value) > _MANY:
+            parts = ", ".join(f"{part} {_text((part,), one)}" for part, one in value.items())
+            yield Figure(_label(path), f"{len(value)} kinds", guessed, source, parts)
+        elif isinstance(value, Mapping):
             inner = str(value.get("source", source))
             yield from _flatten(value, path, inner, bool(value.get("estimate", estimate)))
         else:
-            yield Figure(_label(path), _text(path, value), estimate, source)
+            yield Figure(_label(path), _text(path, value), guessed, source)
+
+
+def _is_counted(key: str) -> bool:
+    """Return whether a figure is certain even where cells and times are estimates."""
+    counted = ("_clocks", "interval", "bytes", "seconds", "operations", "period_ns")
+    return key.endswith(counted)
 
 
 def _label(path: tuple[str, ...]) -> str:
@@ -120,7 +150,8 @@ def _plain(key: str) -> str:
 
 def _text(path: tuple[str, ...], value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(_text(path, item) for item in value)
+        # Best and worst case are mostly the same.
+        return " to ".join(dict.fromkeys(_text(path, item) for item in value))
     # The nearest key that names a unit; `p50` in `latency_ns` has its group's.
     for part in reversed(path):
         if part in ("batch", "threads", "events", "calls", "runs"):
@@ -138,18 +169,8 @@ def _clocks(value: Any) -> str:
 _UNITS: dict[str, Callable[[Any], str]] = {
     "_ns": numbers.nanoseconds,
     "bytes": numbers.size,
-    "_seconds": numbers.duration,
+    "seconds": numbers.duration,
+    "_s": numbers.duration,
     "_clocks": _clocks,
+    "initiation_interval": _clocks,
 }
-
-
-def _is_cells(label: str) -> bool:
-    return label.split(", ")[-1] in ("LUT", "FF", "DSP", "BRAM")
-
-
-def rank(label: str) -> float:
-    """Return a figure's place among others; the ones that every reader asks for come first."""
-    for number, word in enumerate(_FIRST):
-        if label.startswith(word):
-            return number
-    return math.inf

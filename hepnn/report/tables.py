@@ -71,50 +71,41 @@ def targets(contents: Contents, stage: str) -> dict[str, Any]:
     compared, exports = found.get("artefacts", {}), contents.exports.get(stage, {})
     names = list(dict.fromkeys([*compared, *exports]))
     figures = [compared.get(name, {}) for name in names]
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"label": "verdict", "cells": [_verdict(one) for one in figures]},
         _row("promise", [one.get("promise") for one in figures]),
         _row("events that differ", [numbers.count(one.get("mismatches")) for one in figures]),
         _row("first layer that differs", [one.get("first_difference") for one in figures]),
-        _row("largest difference", [numbers.significant(one.get("max_abs_diff")) for one in figures]),
-        _row("decisions that flip", [numbers.percent(one.get("decision_flips")) for one in figures]),
+        _row(
+            "largest difference", [numbers.significant(one.get("max_abs_diff")) for one in figures]
+        ),
+        _row(
+            "decisions that flip", [numbers.percent(one.get("decision_flips")) for one in figures]
+        ),
         _row(
             "largest shift of efficiency",
             [numbers.percent(one.get("max_efficiency_shift")) for one in figures],
         ),
     ]
-    sources: list[str] = []
-    costed = [
-        {figure.label: figure for figure in costs.figures(exports.get(name, {}).get("cost", {}))}
-        for name in names
-    ]
-    for label in _in_order(costed):
-        cells = []
-        for figures_of in costed:
-            figure = figures_of.get(label)
-            if figure is None:
-                cells.append(_cell(numbers.NOTHING))
-                continue
-            cell = _cell(figure.text)
-            cell["estimate"] = figure.estimate
-            if figure.source:
-                if figure.source not in sources:
-                    sources.append(figure.source)
-                cell["source"] = sources.index(figure.source) + 1
-            cells.append(cell)
-        rows.append({"label": label, "cells": cells})
     written = [exports.get(name, {}) for name in names]
+    costed = [
+        {figure.label: figure for figure in costs.figures(one.get("cost", {}))} for one in written
+    ]
+    sources: list[str] = []
+    for label in _in_order(costed):
+        cells = [_cost(one.get(label), sources) for one in costed]
+        rows.append({"label": label, "cells": cells})
     rows.append(_row("kit", [one.get("kit") for one in written]))
     rows.append(_row("written in", [numbers.duration(one.get("seconds")) for one in written]))
     rows = [row for row in rows if any(cell["text"] != numbers.NOTHING for cell in row["cells"])]
-    table = {"stage": stage, "names": names, "rows": rows, "sources": sources}
-    return {**table, "events": found.get("events")}
+    events = found.get("events")
+    return {"stage": stage, "names": names, "rows": rows, "sources": sources, "events": events}
 
 
 def _group(
     contents: Contents, title: str, figure: str, point: str | None, how: dict[str, Any]
 ) -> dict[str, Any]:
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in contents.classes:
         cells = []
         for stage in contents.stages:
@@ -132,6 +123,17 @@ def _points(contents: Contents, figure: str) -> list[str]:
     """Return the working points of a figure, loose background or low efficiency first."""
     known = {point for metrics in contents.metrics.values() for point in metrics.get(figure, {})}
     return sorted(known, key=float, reverse=figure == "efficiency_at_background")
+
+
+def _cost(figure: costs.Figure | None, sources: list[str]) -> dict[str, Any]:
+    """Return the cell of a figure; its source joins the sources, each named once."""
+    if figure is None:
+        return _cell(numbers.NOTHING)
+    if figure.source and figure.source not in sources:
+        sources.append(figure.source)
+    place = sources.index(figure.source) + 1 if figure.source else 0
+    cell = _cell(figure.text, figure.detail)
+    return {**cell, "estimate": figure.estimate, "source": place}
 
 
 def _in_order(costed: Sequence[dict[str, costs.Figure]]) -> list[str]:

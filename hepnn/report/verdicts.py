@@ -119,9 +119,7 @@ def _state(figures: dict[str, Any]) -> str:
     return "good" if good else "bad"
 
 
-def _box(
-    name: str, figures: dict[str, Any], events: int, export: dict[str, Any]
-) -> dict[str, Any]:
+def _box(name: str, figures: dict[str, Any], events: int, export: dict[str, Any]) -> dict[str, Any]:
     exact, good = figures.get("promise") == "exact", _state(figures) == "good"
     if exact:
         differing = int(figures.get("mismatches") or 0)

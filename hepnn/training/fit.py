@@ -94,17 +94,20 @@ def fit(
         driver: Any = engine.EpochLoop(model, train, validation, plan.batch)
     else:
         driver = engine.KerasFit(model, train, validation, plan.batch, callbacks)
-    chain = keras.callbacks.CallbackList(callbacks, model=model, add_history=False)
     began = time.perf_counter()
     model.stop_training = False
-    chain.on_train_begin()
+    for callback in callbacks:
+        callback.set_model(model)
+        callback.on_train_begin()
     for epoch in range(start, plan.epochs):
         if best.stopped:
             break
-        chain.on_epoch_begin(epoch)
+        for callback in callbacks:
+            callback.on_epoch_begin(epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(train))
         logs = {**driver.epoch(order), **driver.validate()}
-        chain.on_epoch_end(epoch, logs)
+        for callback in callbacks:  # they may add to the logs
+            callback.on_epoch_end(epoch, logs)
         for name, value in logs.items():
             history.setdefault(name, []).append(float(value))
         if saved is not None:
@@ -113,7 +116,8 @@ def fit(
             progress(epoch, logs)
         if model.stop_training:
             break
-    chain.on_train_end()
+    for callback in callbacks:
+        callback.on_train_end()
     return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
 
 

@@ -35,21 +35,9 @@ def assemble(
         Of `hepnn.data.scaling`; it becomes the frozen first layer `input_scaling`.
     """
     nn = vocabularies.get(vocabulary, **(options or {}))
+    nn.scaling = scaling
     build = architectures.get(architecture.name)
-    core = build(input_shape, output_shape, nn=nn, **architecture.hyper)
-    inputs = keras.Input(input_shape, name="inputs")
-    scaled = nn.input_scaling(input_shape, scaling)(inputs)
-    # Lay the core's own layers behind the scaling, flat, so that every target sees each of them.
-    reached: dict[str, Any] = {}
-
-    def call(layer: Any, *args: Any, **kwargs: Any) -> Any:
-        reached[layer.name] = layer(*args, **kwargs)
-        return reached[layer.name]
-
-    keras.models.clone_model(
-        core, input_tensors=scaled, clone_function=lambda layer: layer, call_function=call
-    )
-    return keras.Model(inputs, reached[core.output_names[0]], name=core.name)
+    return build(input_shape, output_shape, nn=nn, **architecture.hyper)
 
 
 def warm_start(model: keras.Model, before: keras.Model) -> list[str]:

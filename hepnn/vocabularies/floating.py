@@ -18,12 +18,18 @@ _AXES = "bdehijklmno"
 
 
 class Float:
-    """The float vocabulary."""
+    """The float vocabulary.
+
+    Attributes
+    ----------
+    scaling : dict or None
+        Of `hepnn.data.scaling`. With it, `Input` takes physical quantities and puts the frozen
+        layer `input_scaling` behind them, and `Model` starts from those quantities.
+    """
 
     name = "float"
+    scaling: dict[str, np.ndarray] | None = None
 
-    Input = staticmethod(keras.Input)
-    Model = staticmethod(keras.Model)
     Dense = staticmethod(keras.layers.Dense)
     Conv2D = staticmethod(keras.layers.Conv2D)
     Activation = staticmethod(keras.layers.Activation)
@@ -35,6 +41,20 @@ class Float:
     Subsampling2D = staticmethod(lenet.Subsampling2D)
     PartialConv2D = staticmethod(lenet.PartialConv2D)
     RadialBasis = staticmethod(lenet.RadialBasis)
+
+    def Input(self, shape: tuple[int, ...], **kwargs: Any) -> Any:  # noqa: N802
+        """Return the tensor that an architecture starts from."""
+        raw = keras.Input(shape, **kwargs)
+        if self.scaling is None:
+            return raw
+        scaled = self.input_scaling(shape, self.scaling)(raw)
+        self._scaled = (scaled, raw)
+        return scaled
+
+    def Model(self, inputs: Any, outputs: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """Return the network from the physical quantities to the outputs."""
+        scaled, raw = getattr(self, "_scaled", (None, None))
+        return keras.Model(raw if inputs is scaled else inputs, outputs, **kwargs)
 
     def input_scaling(self, shape: tuple[int, ...], scaling: dict[str, np.ndarray]) -> Any:
         """Return the frozen layer that takes physical quantities to `(x - offset) * 2**-exponent`.

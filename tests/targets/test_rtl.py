@@ -131,9 +131,7 @@ def shipped(request, tmp_path_factory):
     model = MODELS[request.param]()
     folder = tmp_path_factory.mktemp(request.param)
     events = np.random.default_rng(0).normal(size=(64, *model.inputs[0].shape[1:]))
-    artefacts = rtl.write(
-        model, folder, kit=KIT, calibration=events, exact=True, synthesize=False
-    )
+    artefacts = rtl.write(model, folder, kit=KIT, calibration=events, exact=True, synthesize=False)
     return model, folder, artefacts
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from hepnn import files
 from hepnn.errors import TargetError
-from hepnn.targets.hls4ml import precision
+from hepnn.targets.hls4ml import mend, precision
 from hepnn.targets.interface import one_line
 from hepnn.targets.kit import Kit
 
@@ -28,7 +28,9 @@ def exact(model: Any, directory: Path, kit: Kit) -> Any:
             "Strategy": options.strategy,
         }
     }
-    return _converted(model, directory, kit, described)
+    mend.refuse_dead_layers(model)
+    with mend.mended():
+        return _converted(model, directory, kit, described)
 
 
 def calibrated(model: Any, directory: Path, kit: Kit, calibration: np.ndarray) -> Any:

@@ -1,0 +1,73 @@
+"""Three cases in which hls4ml 1.3 is silently not exact, put right or refused.
+
+- A lane that saturates is narrowed to the fraction of what enters it. Its largest value
+  `2**i - 2**-f` moves with that, which shows wherever the lane does saturate.
+- A lane without a sign that wraps, behind a layer that can be negative, is given too few integer
+  bits: -1 has to become `2**i - 1`, but the layer's result was cut to its own size before.
+- A quantizer through which nothing passes, merged with the layer in front, passes one bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from hepnn.errors import TargetError
+from hepnn.targets.fixed_point import Lane, activation_quantizers
+
+
+@contextlib.contextmanager
+def mended() -> Iterator[None]:
+    """Let hls4ml work out the types of quantizers by the rules above, while in here."""
+    from hls4ml.model.optimizer.passes import bit_exact
+
+    quantizer = bit_exact.FixedPointQuantizer
+    produced = bit_exact._produce_kif.registry[quantizer]
+    requested = bit_exact._request_kif.registry[quantizer]
+
+    def produce(node: Any) -> Any:
+        # Lanes of no bits are written as zeros, with no widths at all.
+        wanted = tuple(np.where(node.mask_kbi[1] > 0, part, 0) for part in node.mask_kbi)
+        result = produced(node)
+        _, entering, _ = bit_exact.produce_kif(bit_exact.get_input_layers(node)[0])
+        k, width, integer = wanted
+        if node.SAT == "WRAP" or not np.any(entering > (integer - k)[0]):
+            return result
+        node.mask_kbi = wanted
+        kif = k[0], (integer - k)[0], (width - integer)[0]
+        return tuple(np.broadcast_to(part, entering.shape).astype(np.int16) for part in kif)
+
+    def request(node: Any) -> Any:
+        ((k, i, f),) = requested(node)
+        if node.SAT == "WRAP":
+            k_in, _, _ = bit_exact.produce_kif(bit_exact.get_input_layers(node)[0])
+            k = np.maximum(k, k_in)
+        return ((k, i, f),)
+
+    bit_exact._produce_kif.register(quantizer, produce)
+    bit_exact._request_kif.register(quantizer, request)
+    try:
+        yield
+    finally:
+        bit_exact._produce_kif.register(quantizer, produced)
+        bit_exact._request_kif.register(quantizer, requested)
+
+
+def refuse_dead_layers(model: Any) -> None:
+    """Refuse a network in which a layer's lanes pass nothing at all.
+
+    Raises
+    ------
+    TargetError
+        If every lane of one quantizer has zero bits.
+    """
+    for quantizer in activation_quantizers(model):
+        lane = Lane.of_inner(quantizer)
+        if lane is not None and np.all(lane.bits <= 0):
+            raise TargetError(
+                f"quantizer {quantizer.path} passes nothing, all its lanes have zero bits;"
+                " train with a smaller beta"
+            )
