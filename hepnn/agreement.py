@@ -8,7 +8,6 @@ background rates.
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +23,9 @@ from hepnn.run import Events, Run
 from hepnn.targets import Artefact
 from hepnn.targets import kit as kits
 from hepnn.tasks import get as get_task
+
+#: Stands for the distance to an answer that is not finite; JSON has no infinity.
+NOT_FINITE = float(np.finfo(np.float32).max)
 
 
 def agree(
@@ -132,7 +134,7 @@ def compare(
     return {
         "bit_exact": bool(equal.all()),
         "mismatches": int((~equal.reshape(len(equal), -1).all(axis=1)).sum()),
-        "max_abs_diff": float(difference.max()) if finite.all() else math.inf,
+        "max_abs_diff": float(difference.max()) if finite.all() else NOT_FINITE,
         "decision_flips": flips,
         "max_efficiency_shift": _efficiency_shift(reference, answer, events, task),
     }
@@ -174,11 +176,13 @@ def first_difference(
     """
     import keras
 
+    from hepnn.training import network
+
     cuts = [layer for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)]
 
     def differs(position: int) -> bool:
         part = keras.Model(model.inputs, cuts[position].output)
-        reference = np.asarray(part(events))
+        reference = network.predict(part, events)
         with tempfile.TemporaryDirectory() as folder:
             options = {"kit": kit, "calibration": calibration, "exact": True}
             made = target.write(part, Path(folder), **options)

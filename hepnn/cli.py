@@ -70,8 +70,8 @@ def train(
     elif recipe is None:
         raise RecipeError("give a RECIPE (hepnn list models) or --resume RUN")
     else:
-        loaded = recipes.load(recipe, dict(recipes.parse_override(text) for text in set_ or []))
-        run = pipeline.train(loaded, runs=runs, name=name, deploy=deploy)
+        overrides = dict(recipes.parse_override(text) for text in set_ or [])
+        run = pipeline.train(recipe, overrides, runs=runs, name=name, deploy=deploy)
     print(run.path)
 
 

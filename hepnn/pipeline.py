@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import resource
 import sys
 import time
@@ -64,6 +65,9 @@ def train(
     data = datasets.load(loaded.dataset, loaded.inputs)  # before anything is made on disk
     parts = datasets.split(data, loaded.splits, loaded.limit)
     run = runs_module.create(loaded, runs, name)
+    if isinstance(recipe, str | Path):
+        changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
+        run.record(command={"recipe": str(recipe), "set": changes})
     return _go_on(run, data, parts, deploy)
 
 
@@ -167,8 +171,8 @@ def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict
         Number of classes.
     """
     for request in recipe.targets:
-        _kit(request)
         targets.get(request.name)
+        _kit(request)
     console.import_tensorflow()
     import keras
 

@@ -279,7 +279,7 @@ def _cell(axes: Axes, row: int, column: int, share: float) -> None:
     axes.add_patch(FancyBboxPatch(corner, 0.94, 0.94, boxstyle="square,pad=0", fc=colour, lw=0,
                                   alpha=max(share, 0.03)))  # fmt: skip
     percent = 100 * share
-    text = f"{percent:.0f}" if percent >= 10 or percent == 0 else f"{percent:.1f}"
+    text = f"{percent:.0f}" if percent >= 9.95 or percent == 0 else f"{percent:.1f}"
     ink = "white" if share > 0.8 else _INK
     weight = "bold" if row == column else "normal"
     axes.text(column, row, text, ha="center", va="center", size=9.5, color=ink, weight=weight)
@@ -295,9 +295,10 @@ def _thin(signal: np.ndarray, background: np.ndarray, floor: float) -> tuple[Any
 
 
 def _columns(items: Sequence[Any], width: float, gap: float) -> list[tuple[float, float, Any]]:
-    """Divide the width: left edge and width for each item."""
-    wide = (width - 4 - gap * (len(items) - 1)) / max(len(items), 1)
-    return [(2 + number * (wide + gap), wide, item) for number, item in enumerate(items)]
+    """Divide the width, a third at most to each item: its left edge and its width."""
+    wide = min((width - 4 - gap * (len(items) - 1)) / max(len(items), 1), width / 3)
+    left = (width - len(items) * (wide + gap) + gap) / 2
+    return [(left + number * (wide + gap), wide, item) for number, item in enumerate(items)]
 
 
 def _box(

@@ -145,7 +145,7 @@ def _detail(metrics: dict[str, Any]) -> str:
     if zero:
         words.append(f"{100 * zero:.0f} % of the weights zero")
     if widths:
-        spread = sorted({f"{min(widths):.2g}", f"{max(widths):.2g}"}, key=float)
+        spread = sorted({f"{min(widths):.1f}", f"{max(widths):.1f}"}, key=float)
         words.append(f"{' to '.join(spread)} bits")
     if not words and "parameters" in metrics:
         words.append(f"{numbers.count(metrics['parameters'])} parameters")

@@ -106,6 +106,7 @@ def fit(
             callback.on_epoch_begin(epoch)
         order = np.random.default_rng([seed, epoch]).permutation(len(train))
         logs = {**driver.epoch(order), **driver.validate()}
+        logs["learning_rate"] = float(model.optimizer.learning_rate)
         for callback in callbacks:  # they may add to the logs
             callback.on_epoch_end(epoch, logs)
         for name, value in logs.items():

@@ -34,7 +34,9 @@ def mended() -> Iterator[None]:
         result = produced(node)
         _, entering, _ = bit_exact.produce_kif(bit_exact.get_input_layers(node)[0])
         k, width, integer = wanted
-        if node.SAT == "WRAP" or not np.any(entering > (integer - k)[0]):
+        # A symmetric lane also cuts the lowest value of an input of its own size.
+        room = (integer - k)[0] - (node.SAT == "SAT_SYM")
+        if node.SAT == "WRAP" or not np.any(entering > room):
             return result
         node.mask_kbi = wanted
         kif = k[0], (integer - k)[0], (width - integer)[0]
