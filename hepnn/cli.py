@@ -60,7 +60,7 @@ def train(
     Example: hepnn train jet-tagger --set fit.epochs=20 --deploy
     """
     from hepnn import pipeline
-    from hepnn import recipe as recipes
+    from hepnn.recipe import parse_override
     from hepnn.run import open_run
 
     if resume is not None:
@@ -70,7 +70,7 @@ def train(
     elif recipe is None:
         raise RecipeError("give a RECIPE (hepnn list models) or --resume RUN")
     else:
-        overrides = dict(recipes.parse_override(text) for text in set_ or [])
+        overrides = dict(parse_override(text) for text in set_ or [])
         run = pipeline.train(recipe, overrides, runs=runs, name=name, deploy=deploy)
     print(run.path)
 
@@ -175,10 +175,10 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
     Example: hepnn check jet-tagger --set architecture.activation=tanh
     """
     from hepnn import pipeline
-    from hepnn import recipe as recipes
     from hepnn.data import dataset as datasets
+    from hepnn.recipe import parse_override
 
-    loaded = recipes.load(recipe, dict(recipes.parse_override(text) for text in set_ or []))
+    loaded = pipeline.load(recipe, dict(parse_override(text) for text in set_ or []))
     data = datasets.load(loaded.dataset, loaded.inputs)
     rows = pipeline.preflight(loaded, data.events.x.shape[1:], len(data.classes))
     refused = any(row["verdict"] == "refused" for row in rows)
@@ -353,10 +353,11 @@ def _table(rows: list[dict[str, Any]]) -> None:
         return
     table = Table(box=None, pad_edge=False)
     for column in rows[0]:
-        table.add_column(column, overflow="fold")
+        table.add_column(column, overflow="fold", no_wrap=not sys.stdout.isatty())
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    Console().print(table, markup=False)
+    # Into a pipe goes one line a row, however long.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table, markup=False)
 
 
 def _table_of_columns(rows: list[dict[str, Any]]) -> None:

@@ -85,7 +85,7 @@ def write_json(path: Path, content: Any) -> None:
 def write_arrays(path: Path, **arrays: np.ndarray) -> None:
     """Write arrays as npz, whole or not at all."""
     with replacing(path) as temporary, temporary.open("wb") as stream:
-        np.savez(stream, **arrays)
+        np.savez(stream, allow_pickle=False, **arrays)
 
 
 def read_json(path: Path) -> Any:

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import agreement, compress, console, evaluation, files, targets
+from hepnn import agreement, architectures, compress, console, evaluation, files, targets
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
@@ -61,7 +61,7 @@ def train(
         If recipe, data or a target are refused, or if a promise of agreement is broken. The
         run folder stays readable and names the failed step.
     """
-    loaded = recipe if isinstance(recipe, Recipe) else recipes.load(recipe, overrides)
+    loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
     data = datasets.load(loaded.dataset, loaded.inputs)  # before anything is made on disk
     parts = datasets.split(data, loaded.splits, loaded.limit)
     run = runs_module.create(loaded, runs, name)
@@ -69,6 +69,19 @@ def train(
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
         run.record(command={"recipe": str(recipe), "set": changes})
     return _go_on(run, data, parts, deploy)
+
+
+def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None = None) -> Recipe:
+    """Load a recipe and check the hyper-parameters of its architecture.
+
+    Raises
+    ------
+    RecipeError
+        If the recipe, the architecture or a hyper-parameter is unknown.
+    """
+    loaded = recipes.load(source, overrides)
+    architectures.check_hyper(loaded.architecture.name, loaded.architecture.hyper)
+    return loaded
 
 
 def resume(run: Run, *, deploy: bool = False) -> Run:

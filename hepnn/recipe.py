@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import ConfigDict, Field, model_validator
 
-from hepnn import architectures, declarations
+from hepnn import declarations
 from hepnn.declarations import Declaration
 from hepnn.errors import RecipeError
 
@@ -215,7 +215,6 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     for key, value in (overrides or {}).items():
         _set(content, key, value)
     recipe = declarations.parse(Recipe, content, where)
-    architectures.check_hyper(recipe.architecture.name, recipe.architecture.hyper)
     for stage in recipe.stages:
         fit_of(recipe, stage)
     return recipe

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from hepnn import declarations, recipe
+from hepnn import declarations, pipeline, recipe
 from hepnn.errors import RecipeError
 
 MINIMAL = {"name": "r", "dataset": "jets", "architecture": {"name": "mlp"}}
@@ -30,8 +30,6 @@ def test_every_model_has_a_recipe_that_loads_and_a_card(name: str) -> None:
         ({"compress": [{"step": "shrink"}]}, "compress.0"),
         ({"fit": {"epochs": 0}}, "fit.epochs: Input should be greater than or equal to 1"),
         ({"splits": {"train": 0.9, "test": 0.5}}, "sum to more than 1"),
-        ({"architecture": {"name": "mpl"}}, "did you mean 'mlp'?"),
-        ({"architecture": {"name": "mlp", "hiden": [3]}}, "did you mean 'hidden'?"),
         ({"compress": [{"step": "prune"}, {"step": "prune"}]}, "same step twice"),
     ],
 )
@@ -40,6 +38,21 @@ def test_a_mistake_is_named_with_its_key(change: dict[str, object], message: str
         recipe.load({**MINIMAL, **change})
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "message"),
+    [
+        ({"name": "mpl"}, "did you mean 'mlp'?"),
+        ({"name": "mlp", "hiden": [3]}, "architecture mlp has no 'hiden'; did you mean 'hidden'?"),
+    ],
+)
+def test_an_unknown_architecture_or_hyper_parameter_is_named(
+    architecture: dict[str, object], message: str
+) -> None:
+    with pytest.raises(RecipeError) as caught:
+        pipeline.load({**MINIMAL, "architecture": architecture})
+    assert message in str(caught.value)
 
 
 def test_unknown_recipe_and_dataset_are_told_with_the_nearest() -> None:

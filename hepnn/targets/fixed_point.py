@@ -97,7 +97,7 @@ class Lane:
         k, f = self.k.astype(one), self.f.astype(one)
         i = np.maximum(self.i.astype(one), -f)
         scale, span = np.exp2(f), np.exp2(i)
-        y = x.astype(one)
+        y: np.ndarray = x.astype(one)
         if self.overflow != "WRAP":
             largest = span - one(1) / scale
             smallest = -k * (largest if self.overflow == "SAT_SYM" else span)

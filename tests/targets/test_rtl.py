@@ -105,7 +105,7 @@ def hgq_cnn():
     x = scaling((8, 8, 1), [0], integer=1)(inputs)
     x = QConv2D(
         2,
-        3,
+        2,
         strides=2,
         padding="same",
         activation="relu",
@@ -452,6 +452,26 @@ def one_bit_mlp():
 def test_one_bit_lanes_and_dead_neurons_are_exact():
     model = one_bit_mlp()
     assert {row.verdict for row in rtl.check(model, KIT)} == {"exact"}
+
+
+def test_lanes_of_a_lone_sign_and_of_no_bits_are_exact():
+    inputs = keras.Input((3,))
+    x = dense(8, lane(1, 2, 3), 1, name="first")(inputs)
+    signs = dense(3, lane(1, 0, 0), 3, name="signs")(x)
+    nothing = dense(3, lane(0, 0, 0), 5, name="nothing")(x)
+    model = keras.Model(inputs, keras.layers.Add(name="sum")([signs, nothing]))
+    traced = trace_network(model)
+    x = np.random.default_rng(0).normal(size=(1000, 3)).astype(np.float32) * 4
+    wanted = model.predict(x, verbose=0)
+    assert len(np.unique(wanted)) > 10
+    np.testing.assert_array_equal(traced.predict(x), wanted)
+
+
+def test_network_that_ignores_its_inputs_is_refused():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, dense(2, lane(0, 0, 0), 1)(inputs), name="dead")
+    with pytest.raises(TargetError, match="'dead': its outputs do not depend on its inputs"):
+        trace_network(model)
 
 
 @pytest.mark.skipif(alkaid.__version__ != "0.8.2", reason="faults of 0.8.2")

@@ -29,8 +29,10 @@ def mended() -> Iterator[None]:
     requested = bit_exact._request_kif.registry[quantizer]
 
     def produce(node: Any) -> Any:
-        # Lanes of no bits are written as zeros, with no widths at all.
-        wanted = tuple(np.where(node.mask_kbi[1] > 0, part, 0) for part in node.mask_kbi)
+        k, width, _ = node.mask_kbi
+        # A lane of no bits is zero, and so is a symmetric one of its sign alone.
+        passes = (width > 0) & ~((node.SAT == "SAT_SYM") & (k > 0) & (width == 1))
+        wanted = node.mask_kbi = tuple(np.where(passes, part, 0) for part in node.mask_kbi)
         result = produced(node)
         _, entering, _ = bit_exact.produce_kif(bit_exact.get_input_layers(node)[0])
         k, width, integer = wanted

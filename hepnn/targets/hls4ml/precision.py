@@ -32,8 +32,15 @@ _TABLE = 4096
 _FALLBACK = "fixed<32,16,RND,SAT>"
 
 #: Layers whose output type hls4ml takes from the input.
-_MOVING = ("Flatten", "Reshape", "Permute", "ZeroPadding1D", "ZeroPadding2D", "MaxPooling1D")
-_MOVING = (*_MOVING, "MaxPooling2D")
+_MOVING = (
+    "Flatten",
+    "Reshape",
+    "Permute",
+    "ZeroPadding1D",
+    "ZeroPadding2D",
+    "MaxPooling1D",
+    "MaxPooling2D",
+)
 
 
 @dataclass(frozen=True)
@@ -221,7 +228,8 @@ def _measure(model: Any, x: np.ndarray) -> tuple[dict[str, Range], dict[str, Ran
     layers = [layer for layer in model.layers if layer.__class__.__name__ != "InputLayer"]
     after = {layer.name: Range() for layer in layers}
     before = {layer.name: Range() for layer in layers}
-    probe = keras.Model(model.inputs, [tensor for la in layers for tensor in (*_inputs(la), la.output)])
+    met = [tensor for layer in layers for tensor in (*_inputs(layer), layer.output)]
+    probe = keras.Model(model.inputs[0], met)
     for start in range(0, len(x), _BATCH):
         values = iter(probe(x[start : start + _BATCH], training=False))
         for layer in layers:

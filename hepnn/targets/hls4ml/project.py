@@ -16,6 +16,9 @@ from hepnn.targets.kit import Kit
 #: The top function, and with it the names of the sources.
 PROJECT = "network"
 
+#: hls4ml writes an einsum, as the input scaling is, in no other way.
+_UNSHARED = {"Strategy": "Latency", "ReuseFactor": 1}
+
 
 def exact(model: Any, directory: Path, kit: Kit) -> Any:
     """Convert a fixed-point network: hls4ml works every type out from the quantizers."""
@@ -26,7 +29,8 @@ def exact(model: Any, directory: Path, kit: Kit) -> Any:
             "Precision": "ap_fixed<1,0>",
             "ReuseFactor": options.reuse_factor,
             "Strategy": options.strategy,
-        }
+        },
+        "LayerName": {name: dict(_UNSHARED) for name in _einsums(model)},
     }
     mend.refuse_dead_layers(model)
     with mend.mended():
@@ -44,6 +48,8 @@ def calibrated(model: Any, directory: Path, kit: Kit, calibration: np.ndarray) -
         margin=options.margin,
     )
     described["Model"]["Strategy"] = options.strategy
+    for name in _einsums(model):
+        described["LayerName"][name].update(_UNSHARED)
     return _converted(model, directory, kit, described)
 
 
@@ -78,6 +84,10 @@ def refusals(model: Any, kit: Kit, fixed: bool) -> dict[str, str]:
         except TargetError as error:
             said[layer.name] = str(error)
     return said
+
+
+def _einsums(model: Any) -> list[str]:
+    return [layer.name for layer in model.layers if hasattr(layer, "equation")]
 
 
 def _by_name(model: Any, kit: Kit) -> dict[str, Any]:

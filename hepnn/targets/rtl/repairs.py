@@ -1,7 +1,8 @@
-"""Five faults of alkaid 0.8.2's tracing, mended for as long as a network is traced.
+"""Six faults of alkaid 0.8.2's tracing, mended for as long as a network is traced.
 
-Each gave firmware that differs from the Keras model without a word. They were found by comparing
-random operations with plain arithmetic, and are here with the smallest case that shows them.
+The first four gave firmware that differs from the Keras model without a word, the others stop
+the tracer. They were found by comparing random operations with plain arithmetic, and are here
+with the smallest case that shows them.
 
 1. *A wrap to one unsigned bit forgets the shift of its source.* `x` in 0...15; `2 x` on a lane
    k, i, f = 0, 4, -3 is bit 3 of `2 x`; the pass that tidies up sign bits turns it into bit 3
@@ -14,6 +15,8 @@ random operations with plain arithmetic, and are here with the smallest case tha
 4. *The larger of two numbers is the wrong one* when their difference cannot be negative, because
    its highest bit is then no sign: `max(x + y, x)` for `y >= 0`.
 5. *A matrix product of nothing but constants* ends in a bare StopIteration.
+6. *A matrix product with numbers of one bit, the sign alone,* looks them up in a table meant for
+   0 and 1, and ends in an assertion.
 """
 
 from __future__ import annotations
@@ -69,12 +72,16 @@ def _mended_product(original: Any) -> Any:
         from alkaid.trace.fixed_variable import FVariable
 
         terms = np.asarray(vector).ravel()
-        if any(_is_variable(term) for term in terms):
-            return original(matrix, vector, options)
-        values = np.array([float(term.low) for term in terms])
-        sums = values @ np.asarray(matrix, np.float64)
-        constants = [FVariable.from_const(float(total), hwconf=vector.hwconf) for total in sums]
-        return np.array(constants, dtype=object)
+        weighted = terms[np.any(matrix != 0, axis=1)]
+        if not any(_is_variable(term) for term in weighted):
+            values = np.array([float(term.low) for term in terms])
+            values = np.where(np.any(matrix != 0, axis=1), values, 0.0)
+            sums = values @ np.asarray(matrix, np.float64)
+            constants = [FVariable.from_const(float(total), hwconf=vector.hwconf) for total in sums]
+            return np.array(constants, dtype=object)
+        if any(_is_lone_sign(term) for term in weighted):
+            options = {**options, "binary_lut": False}
+        return original(matrix, vector, options)
 
     return cmvm
 
@@ -135,6 +142,11 @@ def _is_variable(value: Any) -> bool:
     from alkaid.trace.fixed_variable import FVariable
 
     return isinstance(value, FVariable) and value.low != value.high
+
+
+def _is_lone_sign(value: Any) -> bool:
+    signed, integer, fraction = value.kif
+    return bool(signed) and 1 + integer + fraction == 1
 
 
 def _rounded_to_even(x: Any, f: int) -> Any:

@@ -112,7 +112,9 @@ def write(
                     },
                 }
             )
-    files.write_json(directory / NAME, {"target": "tflite", "threads": kit.threads, "forms": entries})
+    files.write_json(
+        directory / NAME, {"target": "tflite", "threads": kit.threads, "forms": entries}
+    )
     return load(directory)
 
 

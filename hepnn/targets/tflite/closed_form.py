@@ -37,7 +37,7 @@ def closed_form(model: Any) -> Iterator[list[str]]:
     with contextlib.ExitStack() as stack:
         for quantizer in activation_quantizers(model):
             lane = Lane.of_inner(quantizer)
-            form = lane and closed(lane)
+            form = None if lane is None else closed(lane)
             if form is None:
                 left.append(quantizer.name)
             else:
@@ -103,9 +103,7 @@ def _is_elementwise(layer: Any) -> bool:
 
 
 def _scaling(layer: Any) -> Callable[..., Any]:
-    """Write the einsum as a product; each of its outputs has a single term, so nothing rounds
-    differently.
-    """
+    """Return the einsum as a product, which rounds alike: each output has a single term."""
     from keras import ops
 
     quantized = is_fixed_point(layer)
