@@ -21,9 +21,10 @@ from hepnn import files
 from hepnn.errors import TargetError, missing_extra
 from hepnn.targets.rtl import verilator
 
-#: Kinds of cells, by how the names of Xilinx primitives begin.
+#: Kinds of cells, by how the names of Xilinx primitives begin. Yosys leaves inverters (INV)
+#: alone, which placement puts into the LUTs behind them.
 KINDS = {
-    "lut": ("LUT", "INV"),
+    "lut": ("LUT",),
     "ff": ("FD",),
     "dsp": ("DSP",),
     "carry": ("CARRY",),
