@@ -192,9 +192,7 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
 
 @app.command(name="list")
 def list_(
-    what: Annotated[
-        str, typer.Argument(help="models, datasets, targets, kits or architectures.")
-    ],
+    what: Annotated[str, typer.Argument(help="models, datasets, targets, kits or architectures.")],
     as_json: AsJson = False,
 ) -> None:
     """List what there is.

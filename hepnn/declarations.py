@@ -131,5 +131,3 @@ def tag_of(model: type[BaseModel]) -> str | None:
     """Return the value of a model's discriminating `step` field."""
     step = model.model_fields.get("step")
     return None if step is None else step.default
-
-

@@ -128,9 +128,7 @@ def _go_on(run: Run, data: datasets.Dataset, parts: dict[str, Events], ship: boo
     return run
 
 
-def _keep_data(
-    run: Run, data: datasets.Dataset, parts: dict[str, Events]
-) -> dict[str, np.ndarray]:
+def _keep_data(run: Run, data: datasets.Dataset, parts: dict[str, Events]) -> dict[str, np.ndarray]:
     path = run.path / "data" / "scaling.npz"
     if path.exists():
         return files.read_arrays(path)
@@ -201,14 +199,10 @@ def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict
             sample = np.random.default_rng(recipe.seed).normal(size=(256, *shape)) * 4
             grid = scalings.standard(sample.astype(np.float32))
             outputs = get_task(recipe.task).output_shape(range(classes))
-            model = network.assemble(
-                recipe.architecture, shape, outputs, vocabulary, grid, options
-            )
+            model = network.assemble(recipe.architecture, shape, outputs, vocabulary, grid, options)
             models[vocabulary] = model
         verdicts = targets.get(request.name).check(models[vocabulary], _kit(request))
-        rows += [
-            {"target": request.name, "stage": stage, **_row(verdict)} for verdict in verdicts
-        ]
+        rows += [{"target": request.name, "stage": stage, **_row(verdict)} for verdict in verdicts]
     return rows
 
 

@@ -121,7 +121,8 @@ class Quantize(Step):
     """Train on in fixed point.
 
     `hgq`: learned bit widths, pressed down by `beta`; with `ebops`, training stops pressing
-    when the estimate is reached. `qkeras`: `bits` for every weight and activation.
+    when the estimate is reached. They start at `weight_bits`, without the sign, and at
+    `lane_fraction`. `qkeras`: `bits` for every weight and activation.
     """
 
     step: Literal["quantize"] = "quantize"
@@ -131,6 +132,7 @@ class Quantize(Step):
     bits: int = Field(6, ge=2, le=16)
     weight_bits: int = Field(8, ge=1, le=16)
     lane_fraction: int = Field(6, ge=0, le=12)
+    rounding: Literal["RND", "TRN"] = Field("TRN", description="of the data lanes of hgq")
 
 
 class TargetRequest(Declaration):

@@ -45,9 +45,7 @@ def events() -> Events:
 
 
 @pytest.fixture(scope="session")
-def trained(
-    tensorflow: None, clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Run:
+def trained(tensorflow: None, clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a trained run of three stages; tests do not change it."""
     from hepnn import pipeline
 

@@ -75,6 +75,7 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
         "beta": step.beta.first,
         "weight_bits": step.weight_bits,
         "lane_fraction": step.lane_fraction,
+        "rounding": step.rounding,
     }
     return Plan(
         stage="quantized",

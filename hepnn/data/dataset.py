@@ -74,9 +74,7 @@ def load(name: str | Path, inputs: Sequence[str] | None = None) -> Dataset:
         np.ascontiguousarray(weight, np.float32),
     )
     marks = fingerprint(events.x, events.y, events.weight)
-    return Dataset(
-        card.name, card.title, features, events, card.labels.classes, card.splits, marks
-    )
+    return Dataset(card.name, card.title, features, events, card.labels.classes, card.splits, marks)
 
 
 def load_for(run: Run, name: str | Path) -> Events:
@@ -163,9 +161,7 @@ def split(dataset: Dataset, splits: Splits | None, limit: int | None = None) -> 
     ends = np.round(np.cumsum(fractions) * len(order) + 1e-9).astype(int)
     present = np.unique(dataset.events.y)
     made = {}
-    for name, start, end in zip(
-        ("train", "validation", "test"), (0, *ends[:2]), ends, strict=True
-    ):
+    for name, start, end in zip(("train", "validation", "test"), (0, *ends[:2]), ends, strict=True):
         chosen = order[start:end]
         if len(chosen) == 0:
             raise DataError(

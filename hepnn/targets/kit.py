@@ -19,13 +19,14 @@ class HLSOptions(Declaration):
     strategy: Literal["Latency", "Resource", "distributed_arithmetic"] = "Latency"
     width: int = Field(18, ge=4, le=48, description="bits of a float stage's results and weights")
     margin: int = Field(1, ge=0, le=8, description="integer bits beyond the largest result met")
-    synthesize: bool = Field(False, description="run the vendor's synthesis; it has to be on PATH")
+    synthesize: bool = Field(True, description="by the vendor's tool, where it is on PATH")
 
 
 class RTLOptions(Declaration):
     """How the register-transfer level is pipelined and counted."""
 
     latency_cutoff: float = Field(5.0, gt=0, description="longest path between registers, ns")
+    synthesize: bool = Field(True, description="let Yosys count the cells")
     yosys_family: str = Field("xcup", description="family of Yosys' synth_xilinx")
     yosys_timeout_s: float = Field(300.0, gt=0, description="when the count of cells is given up")
 
@@ -41,6 +42,16 @@ class Kit(Declaration):
     threads: int = Field(1, ge=1)
     hls4ml: HLSOptions = HLSOptions()
     rtl: RTLOptions = RTLOptions()
+
+    def unsynthesized(self) -> Kit:
+        """Return the kit for writing and emulating only: nothing is synthesized."""
+        off = {"synthesize": False}
+        return self.model_copy(
+            update={
+                "hls4ml": self.hls4ml.model_copy(update=off),
+                "rtl": self.rtl.model_copy(update=off),
+            }
+        )
 
 
 #: The kit a target is written for when neither recipe nor command names one.

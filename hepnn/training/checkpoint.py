@@ -32,9 +32,7 @@ class Checkpoint:
         self._callbacks = [callback for callback in callbacks if stateful(callback)]
         self._saved = time.monotonic()
 
-    def save(
-        self, epochs: int, history: dict[str, list[float]], engine: str, last: bool
-    ) -> None:
+    def save(self, epochs: int, history: dict[str, list[float]], engine: str, last: bool) -> None:
         """Write the state after so many epochs, unless the last writing was just now."""
         if not last and time.monotonic() - self._saved < INTERVAL:
             return

@@ -81,9 +81,7 @@ def fit(
         Called after each epoch.
     """
     steps = -(-len(train) // plan.batch)
-    model.compile(
-        optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics)
-    )
+    model.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
     best = Best(plan, first=int(ready * plan.epochs))
     callbacks = [*callbacks, best]
     saved = None if checkpoint is None else Checkpoint(checkpoint, model, callbacks)
@@ -125,9 +123,7 @@ def fit(
 def optimizer(plan: Fit, steps_an_epoch: int) -> keras.optimizers.Optimizer:
     """Return the optimizer of a plan, with its learning-rate schedule."""
     rate = schedule(plan.schedule, plan.learning_rate, plan.epochs * steps_an_epoch)
-    return keras.optimizers.get(
-        {"class_name": plan.optimizer, "config": {"learning_rate": rate}}
-    )
+    return keras.optimizers.get({"class_name": plan.optimizer, "config": {"learning_rate": rate}})
 
 
 def schedule(wanted: Schedule, rate: float, steps: int) -> Any:

@@ -5,7 +5,8 @@ on-chip" (arXiv:2405.00645): every weight and every data lane has a bit width of
 is trained with the weights against a differentiable estimate of the logic used (effective bit
 operations, EBOPs), times `beta`.
 
-Data lanes round half up and wrap around; weights round half up and saturate symmetrically.
+Data lanes wrap around, and round half up or, which costs no adder, down; weights round half up
+and saturate symmetrically.
 The networks are fixed point throughout: equal bits can be asked of every target.
 """
 
@@ -112,6 +113,8 @@ class HGQ(FixedPoint):
         bits of the data lanes.
     max_fraction
         Largest fraction of a data lane.
+    rounding
+        Of the data lanes: `RND`, half up, or `TRN`, down.
     """
 
     name = "hgq"
@@ -123,12 +126,14 @@ class HGQ(FixedPoint):
         lane_integer: int = 2,
         lane_fraction: int = 6,
         max_fraction: int = 12,
+        rounding: str = "TRN",
     ) -> None:
         self.beta = beta
         self.weight_bits = weight_bits
         self.lane_integer = lane_integer
         self.lane_fraction = lane_fraction
         self.max_fraction = max_fraction
+        self.rounding = rounding
 
     def quantizers(self, layer: str, rank: int) -> dict[str, Any]:
         """Return trainable quantizers: one width a weight, one a feature or channel."""
@@ -137,9 +142,10 @@ class HGQ(FixedPoint):
             "datalane",
             i0=self.lane_integer,
             f0=self.lane_fraction,
-            # With a negative fraction a lane's step exceeds one, which not every target repeats.
+            # A step above one is left to the weights.
             fc=MinMax(0, self.max_fraction),
             fr=MonoL1(1e-8),
+            round_mode=self.rounding,
             homogeneous_axis=tuple(range(rank - 1)),
         )
         weight = QuantizerConfig("kbi", "weight", b0=self.weight_bits, br=MonoL1(1e-8))

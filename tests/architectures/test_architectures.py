@@ -39,9 +39,7 @@ def test_lenet5_has_the_papers_60000_parameters_layer_by_layer() -> None:
     """LeCun et al. (1998), section II.B: the counts it gives for C1 to F6."""
     model = architectures.get("lenet5")((32, 32, 1), (10,), nn=vocabularies.get("float"))
     published = {"c1": 156, "s2": 12, "c3": 1516, "s4": 32, "c5": 48120, "f6": 10164}
-    found = {
-        layer.name: _trainable(layer) for layer in model.layers if layer.trainable_variables
-    }
+    found = {layer.name: _trainable(layer) for layer in model.layers if layer.trainable_variables}
     assert found == published
     assert _trainable(model) == 60_000
 

@@ -131,7 +131,7 @@ def shipped(request, tmp_path_factory):
     model = MODELS[request.param]()
     folder = tmp_path_factory.mktemp(request.param)
     events = np.random.default_rng(0).normal(size=(64, *model.inputs[0].shape[1:]))
-    artefacts = rtl.write(model, folder, kit=KIT, calibration=events, exact=True, synthesize=False)
+    artefacts = rtl.write(model, folder, kit=KIT.unsynthesized(), calibration=events, exact=True)
     return model, folder, artefacts
 
 
@@ -203,7 +203,7 @@ def small(tmp_path_factory):
     x = scaling((3,), [0, 1, 2], integer=[3, 4, 5])(inputs)
     model = keras.Model(inputs, dense(2, lane(1, 2, 3), 1)(x), name="small")
     x = np.random.default_rng(0).normal(size=(20000, 3)).astype(np.float32) * 8
-    rtl.write(model, folder, kit=KIT, calibration=x, exact=True, synthesize=False)
+    rtl.write(model, folder, kit=KIT.unsynthesized(), calibration=x, exact=True)
     return model, folder, x
 
 
@@ -305,9 +305,7 @@ def test_yosys_out_of_time_is_told(small, tmp_path):
 def test_nothing_leaks(small, tmp_path, capfd):
     model, _, x = small
     before = dict(os.environ)
-    rtl.write(
-        model, tmp_path, kit=KIT, calibration=x, exact=True, formats=["vhdl"], synthesize=False
-    )
+    rtl.write(model, tmp_path, kit=KIT, calibration=x, exact=True, formats=["vhdl"])
     verilator._environment(tmp_path)
     assert dict(os.environ) == before
     assert capfd.readouterr().out == ""

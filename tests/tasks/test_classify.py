@@ -51,9 +51,7 @@ def test_efficiencies_and_rejections_are_points_of_scikit_learns_curve(
 ) -> None:
     logits, y = answer
     found = classify.evaluate(logits, _events(y), CLASSES)
-    fakes, signals, _ = roc_curve(
-        y == 1, classify.scores(logits)[:, 1], drop_intermediate=False
-    )
+    fakes, signals, _ = roc_curve(y == 1, classify.scores(logits)[:, 1], drop_intermediate=False)
     for background in classify.BACKGROUNDS:
         expected = signals[fakes <= background + 1e-12].max()
         assert found["efficiency_at_background"][f"{background:g}"]["b"] == expected

@@ -110,9 +110,7 @@ def test_early_stopping_stops_and_the_best_weights_are_kept(events: Events, engi
         Architecture(name="mlp", hidden=[8]), events.x.shape[1:], (3,), "float", grid
     )
     plan = Fit(epochs=40, batch=100, engine=engine, **settings)
-    outcome = fit.fit(
-        model, events, events, plan, loss=classify.loss(), metrics=classify.metrics()
-    )
+    outcome = fit.fit(model, events, events, plan, loss=classify.loss(), metrics=classify.metrics())
     losses = outcome.history["val_loss"]
     assert len(losses) < 40
     assert len(losses) == int(np.argmin(losses)) + 2  # one epoch without improvement

@@ -81,9 +81,7 @@ def test_control_c_is_one_line_and_exit_code_2(clouds_folder: Path, tmp_path: Pa
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.startswith("hepnn:")]
-    assert lines == [
-        f"hepnn: interrupted; go on with: hepnn train --resume {tmp_path / 'stopped'}"
-    ]
+    assert lines == [f"hepnn: interrupted; go on with: hepnn train --resume {tmp_path / 'stopped'}"]
     assert "Traceback" not in done.stderr
     assert open_run("stopped", tmp_path).manifest["status"] == "failed"
 

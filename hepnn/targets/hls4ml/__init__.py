@@ -22,7 +22,7 @@ from hepnn.errors import RunError, TargetError
 from hepnn.targets import Verdict, preflight
 from hepnn.targets.fixed_point import first_lane, is_fixed_point
 from hepnn.targets.hls4ml.artefact import HLSArtefact
-from hepnn.targets.hls4ml.synthesis import synthesize
+from hepnn.targets.hls4ml.synthesis import available, synthesize
 from hepnn.targets.interface import NAME, logged, single_input
 from hepnn.targets.kit import Kit
 
@@ -85,7 +85,7 @@ def write(
     TargetError
         If hls4ml refuses the model, or its C++ does not compile.
     MissingDependency
-        If there is no C++ compiler, or synthesis is asked for without the vendor's tool.
+        If there is no C++ compiler.
     """
     from hepnn.targets.hls4ml import emulation, project
     from hepnn.targets.hls4ml.strip import without_softmax
@@ -100,7 +100,7 @@ def write(
         project.write(graph, directory)
     built = emulation.build(directory, int(np.prod(shape)), _size(network))
     files.write_json(directory / NAME, _interface(network, graph, kit, exact, stripped, built))
-    if kit.hls4ml.synthesize:
+    if kit.hls4ml.synthesize and available(kit.hls4ml.backend):
         synthesize(directory, kit.hls4ml.backend)
     return load(directory)
 

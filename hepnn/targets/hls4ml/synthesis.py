@@ -74,7 +74,7 @@ def report(directory: Path, backend: str) -> dict[str, Any]:
     """Return latency and resources from the vendor's report, or why there is none."""
     project = directory / "network_prj"
     if not list(project.glob("*/syn/report/*_csynth.xml")):
-        missing = _tool(backend) is None
+        missing = not available(backend)
         reason = f"not run: {_names(backend)} not found" if missing else "not run"
         return {"synthesis": reason}
     from hls4ml.report import parse_vivado_report
@@ -93,6 +93,11 @@ def report(directory: Path, backend: str) -> dict[str, Any]:
             "source": f"{backend} C synthesis, before place and route",
         }
     }
+
+
+def available(backend: str) -> bool:
+    """Say whether a program that can synthesize the backend's projects is on PATH."""
+    return _tool(backend) is not None
 
 
 def _tool(backend: str) -> tuple[str, list[str]] | None:

@@ -59,7 +59,6 @@ def write(
     calibration: np.ndarray,
     exact: bool,
     formats: Sequence[str] | None = None,
-    synthesize: bool = True,
 ) -> list[artefact.Simulation | artefact.Interpreter]:
     """Trace a stage, write its Verilog and VHDL, build the simulation and count the cells.
 
@@ -77,8 +76,6 @@ def write(
         The stage is fixed point throughout, so that a program that differs is refused.
     formats
         Of `verilog` and `vhdl`; both when not given. Without `verilog` nothing is simulated.
-    synthesize
-        Whether Yosys counts the cells.
 
     Raises
     ------
@@ -92,7 +89,7 @@ def write(
     languages = _wanted(formats)
     if "verilog" in languages:
         verilator.require()
-        if synthesize:
+        if kit.rtl.synthesize:
             yosys.require()
     log = directory / artefact.LOG
     with logged(log):
@@ -112,7 +109,7 @@ def write(
     if "verilog" in languages:
         print("rtl: Verilator builds the simulation", file=sys.stderr)
         verilator.build(directory / "verilog", project.MODULE, log)
-    if "verilog" in languages and synthesize:
+    if "verilog" in languages and kit.rtl.synthesize:
         yosys.cells(
             directory / "verilog",
             project.MODULE,
