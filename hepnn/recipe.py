@@ -132,7 +132,7 @@ class Quantize(Step):
     bits: int = Field(6, ge=2, le=16)
     weight_bits: int = Field(8, ge=1, le=16)
     lane_fraction: int = Field(6, ge=0, le=12)
-    rounding: Literal["RND", "TRN"] = Field("TRN", description="of the data lanes of hgq")
+    rounding: Literal["RND", "TRN"] = Field("RND", description="of the data lanes of hgq")
 
 
 class TargetRequest(Declaration):

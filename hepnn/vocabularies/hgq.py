@@ -5,8 +5,8 @@ on-chip" (arXiv:2405.00645): every weight and every data lane has a bit width of
 is trained with the weights against a differentiable estimate of the logic used (effective bit
 operations, EBOPs), times `beta`.
 
-Data lanes wrap around, and round half up or, which costs no adder, down; weights round half up
-and saturate symmetrically.
+Data lanes wrap around and round half up, or down where asked for; weights round half up and
+saturate symmetrically.
 The networks are fixed point throughout: equal bits can be asked of every target.
 """
 
@@ -126,7 +126,7 @@ class HGQ(FixedPoint):
         lane_integer: int = 2,
         lane_fraction: int = 6,
         max_fraction: int = 12,
-        rounding: str = "TRN",
+        rounding: str = "RND",
     ) -> None:
         self.beta = beta
         self.weight_bits = weight_bits

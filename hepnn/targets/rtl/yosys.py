@@ -22,9 +22,10 @@ from hepnn.errors import TargetError, missing_extra
 from hepnn.targets.rtl import verilator
 
 #: Kinds of cells, by how the names of Xilinx primitives begin. Yosys leaves inverters (INV)
-#: alone, which placement puts into the LUTs behind them.
+#: alone, which placement puts into the LUTs behind them; they are counted apart.
 KINDS = {
     "lut": ("LUT",),
+    "inverter": ("INV",),
     "ff": ("FD",),
     "dsp": ("DSP",),
     "carry": ("CARRY",),
