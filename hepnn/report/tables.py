@@ -165,8 +165,8 @@ def _bits(value: Any) -> str:
 def _verdict(figures: dict[str, Any]) -> dict[str, Any]:
     if not figures:
         return {**_cell("not compared"), "state": "none"}
-    good = figures.get("holds") and figures.get("verdict") == "good"
-    return {**_cell(figures.get("verdict")), "state": "good" if good else "bad"}
+    state = "measured" if figures.get("promise") == "measured" else "good"
+    return {**_cell(figures.get("verdict")), "state": state if figures.get("holds") else "bad"}
 
 
 def _row(label: str, values: Sequence[Any]) -> dict[str, Any]:
