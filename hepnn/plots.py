@@ -126,7 +126,7 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], path: Path) -> Path:
         axes = figure.subplots()
         axes.set(xlim=(-0.5, number - 0.5), ylim=(number - 0.5, -0.5), aspect="equal")
         for row, column in np.ndindex(counts.shape):
-            _cell(axes, row, column, share[row, column])
+            _cell(axes, row, column, float(share[row, column]))
         names = [_literal(name) for name in classes]
         axes.set_xticks(range(number), names, rotation=0 if _short(classes, 4) else 40)
         axes.set_yticks(range(number), names)
@@ -166,7 +166,7 @@ def roc(
             thinned = _thin(signal, background, floor)
             axes.plot(*thinned, label=label, linestyle=_dash(number), **style)
             for point in working_points:
-                index = np.searchsorted(background, point + 1e-12, side="right") - 1
+                index = int(np.searchsorted(background, point + 1e-12, side="right")) - 1
                 if index > 0:
                     axes.plot(signal[index], point, "o", markersize=4, **style)
         axes.set(xlim=(0, 1), ylim=(floor, 1), yscale="log")

@@ -18,10 +18,10 @@ def summarize(name: str | Path) -> dict[str, Any]:
         {
             "feature": feature.name,
             "unit": feature.unit,
-            "min": f"{column.min():.5g}",
+            "min": f"{np.min(column):.5g}",
             "mean": f"{column.mean():.5g}",
             "std": f"{column.std():.5g}",
-            "max": f"{column.max():.5g}",
+            "max": f"{np.max(column):.5g}",
         }
         for feature, column in zip(data.features, x.T, strict=True)
     ]

@@ -172,7 +172,7 @@ def fraction_bits(values: np.ndarray) -> int:
     mantissa, exponent = np.frexp(values)
     whole = np.ldexp(mantissa, 53).astype(np.int64)
     places = np.log2((whole & -whole).astype(np.float64)).astype(np.int64)
-    return int((53 - places - exponent).max())
+    return int(np.max(53 - places - exponent))
 
 
 def _fill(
