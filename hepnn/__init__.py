@@ -12,7 +12,7 @@ from typing import Any
 _PUBLIC = {
     "train": "hepnn.pipeline",
     "resume": "hepnn.pipeline",
-    "deploy": "hepnn.pipeline",
+    "deploy": "hepnn.deployment",
     "evaluate": "hepnn.pipeline",
     "agree": "hepnn.agreement",
     "open_run": "hepnn.run",

@@ -88,13 +88,13 @@ def deploy(
 
     Example: hepnn deploy latest --to tflite --to rtl
     """
-    from hepnn import agreement, pipeline
+    from hepnn import agreement, deployment
     from hepnn.errors import AgreementBroken
     from hepnn.run import open_run
 
     opened = open_run(run, runs)
     try:
-        document = pipeline.deploy(opened, to, stage=stage, kit=kit)
+        document = deployment.deploy(opened, to, stage=stage, kit=kit)
     except AgreementBroken:
         document = _stored_agreement(opened)
     _show_agreement(document, as_json)
@@ -174,13 +174,13 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
 
     Example: hepnn check jet-tagger --set architecture.activation=tanh
     """
-    from hepnn import pipeline
+    from hepnn import deployment, pipeline
     from hepnn.data import dataset as datasets
     from hepnn.recipe import parse_override
 
     loaded = pipeline.load(recipe, dict(parse_override(text) for text in set_ or []))
     data = datasets.load(loaded.dataset, loaded.inputs)
-    rows = pipeline.preflight(loaded, data.events.x.shape[1:], len(data.classes))
+    rows = deployment.preflight(loaded, data.events.x.shape[1:], len(data.classes))
     refused = any(row["verdict"] == "refused" for row in rows)
     if as_json:
         _print_json({"recipe": loaded.name, "layers": rows, "refused": refused})

@@ -99,7 +99,7 @@ class _Faulty:
 @pytest.fixture
 def faulty(trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Return a function that ships a copy of the trained run to a faulty target."""
-    from hepnn import pipeline, targets
+    from hepnn import deployment, targets
     from hepnn.run import open_run
     from hepnn.targets import kit as kits
 
@@ -111,7 +111,7 @@ def faulty(trained: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any
     def ship(target: _Faulty, stage: str = "quantized") -> Run:
         monkeypatch.setitem(sys.modules, "faulty_target", target.module())
         run = open_run(copy)
-        pipeline.deploy(run, ["faulty"], stage=stage)
+        deployment.deploy(run, ["faulty"], stage=stage)
         return run
 
     ship.run = lambda: open_run(copy)  # type: ignore[attr-defined]

@@ -24,13 +24,13 @@ pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++ a
 @pytest.fixture(scope="module")
 def shipped(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Return a copy of the trained run, shipped to every target."""
-    from hepnn import pipeline
+    from hepnn import deployment
 
     copy = tmp_path_factory.mktemp("shipped") / "run"
     shutil.copytree(trained.path, copy)
     run = open_run(copy)
-    pipeline.deploy(run, ["tflite"], stage="float")
-    pipeline.deploy(run, list(targets.TARGETS))
+    deployment.deploy(run, ["tflite"], stage="float")
+    deployment.deploy(run, list(targets.TARGETS))
     return run
 
 

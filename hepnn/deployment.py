@@ -1,0 +1,176 @@
+"""Shipping: which target takes what, and a run's stages sent to them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import numpy as np
+
+from hepnn import agreement, console, files, targets
+from hepnn.data import scaling as scalings
+from hepnn.errors import TargetError
+from hepnn.recipe import Recipe, TargetRequest
+from hepnn.run import Run
+from hepnn.targets import kit as kits
+from hepnn.tasks import get as get_task
+
+
+def refuse_unsupported(recipe: Recipe, shape: tuple[int, ...], classes: int) -> None:
+    """Check every wanted target against the network on random weights.
+
+    Raises
+    ------
+    TargetError
+        Naming the first layer that a target refuses, and why.
+    """
+    for row in preflight(recipe, shape, classes):
+        if row["verdict"] == "refused":
+            raise TargetError(
+                f"target {row['target']} refuses layer {row['layer']!r} ({row['kind']}) of stage "
+                f"{row['stage']}: {row['reason']}"
+            )
+
+
+def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict[str, str]]:
+    """Return what each wanted target makes of each layer, on random weights.
+
+    Parameters
+    ----------
+    recipe
+        With its targets.
+    shape
+        Of one event.
+    classes
+        Number of classes.
+    """
+    for request in recipe.targets:
+        targets.get(request.name)
+        _kit(request)
+    console.import_tensorflow()
+    import keras
+
+    from hepnn.training import network
+
+    rows = []
+    models: dict[str, Any] = {}
+    for request in recipe.targets:
+        stage = _stage_of(request, recipe.stages)
+        vocabulary, options = _vocabulary(recipe, stage)
+        if vocabulary not in models:
+            keras.utils.set_random_seed(recipe.seed)
+            sample = np.random.default_rng(recipe.seed).normal(size=(256, *shape)) * 4
+            grid = scalings.standard(sample.astype(np.float32))
+            outputs = get_task(recipe.task).output_shape(range(classes))
+            model = network.assemble(recipe.architecture, shape, outputs, vocabulary, grid, options)
+            models[vocabulary] = model
+        verdicts = targets.get(request.name).check(models[vocabulary], _kit(request))
+        rows += [{"target": request.name, "stage": stage, **_row(verdict)} for verdict in verdicts]
+    return rows
+
+
+def _row(verdict: targets.Verdict) -> dict[str, str]:
+    return {
+        "layer": verdict.layer,
+        "kind": verdict.kind,
+        "verdict": verdict.verdict,
+        "reason": verdict.reason,
+    }
+
+
+def _vocabulary(recipe: Recipe, stage: str) -> tuple[str, dict[str, Any]]:
+    """Return the vocabulary of a stage, as it is before anything is measured."""
+    for step in recipe.compress[: recipe.stages.index(stage)]:
+        if step.step == "quantize":
+            return step.method, {"bits": step.bits} if step.method == "qkeras" else {}
+    return "float", {}
+
+
+def deploy(
+    run: Run,
+    to: list[str] | None = None,
+    *,
+    stage: str | None = None,
+    kit: str | None = None,
+) -> dict[str, Any]:
+    """Ship a run's stages to targets, compare all artefacts, and write the report.
+
+    Parameters
+    ----------
+    run
+        With a finished stage.
+    to
+        Targets; those of the recipe by default.
+    stage
+        Stage to ship; by default what the recipe says, and else the last.
+    kit
+        Kit for all of them; by default what the recipe says, and else the target's usual one.
+
+    Returns
+    -------
+    dict
+        The agreement, as in `agreement.json`.
+
+    Raises
+    ------
+    AgreementBroken
+        If an artefact breaks its promise. It is written and marked nevertheless.
+    """
+    if to is not None:
+        requests = [TargetRequest(name=name, stage=stage, kit=kit) for name in to]
+    else:
+        changed = {key: value for key, value in (("stage", stage), ("kit", kit)) if value}
+        wanted = run.recipe.targets or [TargetRequest(name=name) for name in targets.TARGETS]
+        requests = [request.model_copy(update=changed) for request in wanted]
+    for request in requests:
+        targets.get(request.name)
+        _kit(request)
+        run.model_file(_stage_of(request, run.stages))
+    for request in requests:
+        _ship(run, request)
+    from hepnn import report
+
+    document = agreement.agree(run)
+    report.write(run)
+    agreement.insist(document)
+    return document
+
+
+def _ship(run: Run, request: TargetRequest) -> None:
+    console.import_tensorflow()
+    from hepnn.compress import quantize
+    from hepnn.training import network
+
+    target = targets.get(request.name)
+    kit = _kit(request)
+    stage = _stage_of(request, run.stages)
+    model = network.load_model(run.model_file(stage))
+    exact = bool(quantize.bits(model))
+    began = time.perf_counter()
+    final = run.exports(stage) / request.name
+    formats = {} if request.formats is None else {"formats": tuple(request.formats)}
+    with console.working(f"{request.name}: {stage} for {kit.name}"):
+        with files.replacing_folder(final) as folder:
+            calibration = run.events("calibration").x
+            target.write(model, folder, kit=kit, calibration=calibration, exact=exact, **formats)
+        artefacts = target.load(final)
+        files.write_json(
+            final / "target.json",
+            {
+                "target": request.name,
+                "kit": kit.name,
+                "stage": stage,
+                "artefacts": [artefact.name for artefact in artefacts],
+                "cost": {artefact.name: artefact.cost() for artefact in artefacts},
+                "seconds": time.perf_counter() - began,
+            },
+        )
+    console.say(f"{request.name}: {final} ({time.perf_counter() - began:.1f} s)")
+
+
+def _stage_of(request: TargetRequest, stages: list[str]) -> str:
+    return request.stage or stages[-1]
+
+
+def _kit(request: TargetRequest) -> kits.Kit:
+    return kits.load(request.kit or kits.USUAL.get(request.name, "litert-cpu"))
