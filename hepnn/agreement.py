@@ -218,7 +218,7 @@ def _agree_stage(run: Run, stage: str, events: Events) -> dict[str, Any]:
             for artefact in target.load(folder):
                 figures = compare(reference, artefact.predict(events.x), events, task)
                 bounds = run.recipe.agreement.get(artefact.name, Bounds())
-                figures.update(_verdict(artefact, figures, bounds))
+                figures.update(verdict(artefact, figures, bounds))
                 if artefact.promise == "exact" and not figures["holds"]:
                     unequal = (reference != artefact.predict(events.x)).any(axis=-1)
                     figures["first_difference"] = first_difference(
@@ -234,7 +234,18 @@ def _agree_stage(run: Run, stage: str, events: Events) -> dict[str, Any]:
     return {"events": len(events), "artefacts": found, "holds": holds}
 
 
-def _verdict(artefact: Artefact, figures: dict[str, Any], bounds: Bounds) -> dict[str, Any]:
+def verdict(artefact: Artefact, figures: dict[str, Any], bounds: Bounds) -> dict[str, Any]:
+    """Say whether an artefact keeps its promise.
+
+    Parameters
+    ----------
+    artefact
+        With its promise.
+    figures
+        Of `compare`.
+    bounds
+        For an artefact that owes decisions, not bits.
+    """
     kept = {
         "exact": figures["bit_exact"],
         "bounded": figures["decision_flips"] <= bounds.flips

@@ -6,11 +6,11 @@ to logits. It knows no data, path or recipe.
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from collections.abc import Callable
 from typing import Any
 
+from hepnn import tables
 from hepnn.errors import RecipeError, nearest
 
 ARCHITECTURES = {
@@ -27,10 +27,7 @@ def get(name: str) -> Callable[..., Any]:
     RecipeError
         If no such architecture exists.
     """
-    if name not in ARCHITECTURES:
-        raise RecipeError(f"unknown architecture {name!r}; {nearest(name, ARCHITECTURES)}")
-    module, attribute = ARCHITECTURES[name].split(":")
-    return getattr(importlib.import_module(module), attribute)
+    return tables.load(ARCHITECTURES, name, "architecture")
 
 
 def check_hyper(name: str, hyper: dict[str, Any]) -> None:

@@ -5,13 +5,13 @@ A step is a function `plan(step, before, calibration) -> Plan`, named in `COMPRE
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from hepnn import tables
 from hepnn.recipe import Step
 
 COMPRESSORS = {
@@ -53,5 +53,5 @@ class Plan:
 
 def plan(step: Step, before: Any, calibration: np.ndarray) -> Plan:
     """Return the plan of a step on the stage before."""
-    module, function = COMPRESSORS[step.step].split(":")  # type: ignore[attr-defined]
-    return getattr(importlib.import_module(module), function)(step, before, calibration)
+    name = step.step  # type: ignore[attr-defined]
+    return tables.load(COMPRESSORS, name, "compression step")(step, before, calibration)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
 
-from hepnn.errors import RecipeError, nearest
+from hepnn import tables
 
 GENERATORS = {"jets": "hepnn.data.jets.make:make"}
 
@@ -19,7 +18,4 @@ def get(name: str) -> Callable[..., Path]:
     RecipeError
         If no such generator exists.
     """
-    if name not in GENERATORS:
-        raise RecipeError(f"unknown generator {name!r}; {nearest(name, GENERATORS)}")
-    module, function = GENERATORS[name].split(":")
-    return getattr(importlib.import_module(module), function)
+    return tables.load(GENERATORS, name, "generator")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 
 import numpy as np
 
-from hepnn import files
+from hepnn import files, tables
 from hepnn.data.card import Card
-from hepnn.errors import DataError, RecipeError, nearest
+from hepnn.errors import DataError
 
 FORMATS = {
     "npz": "hepnn.data.npz:read",
@@ -31,11 +30,7 @@ def read(card: Card, folder: Path, features: list[str]) -> Columns:
     DataError
         If a file is missing, damaged, or lacks a column.
     """
-    if card.source.format not in FORMATS:
-        raise RecipeError(
-            f"dataset {card.name}: unknown format {card.source.format!r}; "
-            f"{nearest(card.source.format, FORMATS)}"
-        )
+    reader = tables.load(FORMATS, card.source.format, f"format of dataset {card.name}:")
     for name in card.source.files:
         path = folder / name
         if not path.is_file():
@@ -43,5 +38,4 @@ def read(card: Card, folder: Path, features: list[str]) -> Columns:
         promised = card.checksums.get(name)
         if promised is not None and files.sha256(path) != promised:
             raise DataError(f"dataset {card.name}: {path} is not the file of its card (sha256)")
-    module, function = FORMATS[card.source.format].split(":")
-    return getattr(importlib.import_module(module), function)(card, folder, features)
+    return reader(card, folder, features)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from hepnn.errors import RecipeError, nearest
+from hepnn import tables
 
 TASKS = {"classify": "hepnn.tasks.classify"}
 
@@ -18,6 +17,4 @@ def get(name: str) -> Any:
     RecipeError
         If no such task exists.
     """
-    if name not in TASKS:
-        raise RecipeError(f"unknown task {name!r}; {nearest(name, TASKS)}")
-    return importlib.import_module(TASKS[name])
+    return tables.load(TASKS, name, "task")

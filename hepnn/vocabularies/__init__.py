@@ -7,10 +7,9 @@ widths, or one with the fixed bit widths of the QKeras API.
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
-from hepnn.errors import RecipeError, nearest
+from hepnn import tables
 
 VOCABULARIES = {
     "float": "hepnn.vocabularies.floating:Float",
@@ -27,7 +26,4 @@ def get(name: str, **options: Any) -> Any:
     RecipeError
         If no such vocabulary exists.
     """
-    if name not in VOCABULARIES:
-        raise RecipeError(f"unknown vocabulary {name!r}; {nearest(name, VOCABULARIES)}")
-    module, attribute = VOCABULARIES[name].split(":")
-    return getattr(importlib.import_module(module), attribute)(**options)
+    return tables.load(VOCABULARIES, name, "vocabulary")(**options)

@@ -8,11 +8,15 @@ import numpy as np
 import pytest
 from networks import convolutional, dense, images, quantities, trying
 
+from hepnn import agreement
 from hepnn.errors import DataError, MissingDependency, RunError, TargetError
+from hepnn.recipe import Bounds
+from hepnn.run import Events
 from hepnn.targets import hls4ml
 from hepnn.targets.hls4ml import precision, synthesis
 from hepnn.targets.hls4ml.precision import Fixed, Range
 from hepnn.targets.kit import HLSOptions, Kit
+from hepnn.tasks import classify
 
 KIT = Kit(name="test", title="test", targets=["hls4ml"])
 
@@ -145,6 +149,11 @@ def test_the_default_conversion_of_a_softmax_is_wrong_and_ours_is_not(digits, tm
     assert np.mean(default.predict(held).argmax(1) != wanted.argmax(1)) > 0.5
     got = ours.predict(held)
     assert np.mean(got.argmax(1) != wanted.argmax(1)) <= 0.002
+    # What nobody would notice in training is refused when the two are compared.
+    events = Events(held, labels, np.ones(len(held), np.float32))
+    for artefact, expected in ((default, "refused"), (ours, "good")):
+        figures = agreement.compare(wanted, artefact.predict(held), events, classify)
+        assert agreement.verdict(artefact, figures, Bounds())["verdict"] == expected
     # The host takes the softmax, so that probabilities can be compared.
     assert np.abs(got - wanted).max() < 0.01
     assert "softmax is left out" in ours.cost()["output"]
