@@ -135,7 +135,7 @@ def convert_default(model: Any, directory: Path, kit: Kit | None = None) -> HLSA
     shape = single_input(model, "hls4ml")
     built = emulation.build(directory, int(np.prod(shape)), _size(model))
     content = _interface(model, graph, kit, False, False, built)
-    files.write_json(directory / NAME, {**content, "promise": "measured"})
+    files.write_json(directory / NAME, {**content, "promise": "bounded"})
     return load(directory)[0]
 
 
