@@ -65,17 +65,19 @@ def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict
             model = network.assemble(recipe.architecture, shape, outputs, vocabulary, grid, options)
             models[vocabulary] = model
         verdicts = targets.get(request.name).check(models[vocabulary], _kit(request))
-        rows += [{"target": request.name, "stage": stage, **_row(verdict)} for verdict in verdicts]
+        owes_bits = vocabulary != "float"
+        rows += [
+            {"target": request.name, "stage": stage, **_row(verdict, owes_bits)}
+            for verdict in verdicts
+        ]
     return rows
 
 
-def _row(verdict: targets.Verdict) -> dict[str, str]:
-    return {
-        "layer": verdict.layer,
-        "kind": verdict.kind,
-        "verdict": verdict.verdict,
-        "reason": verdict.reason,
-    }
+def _row(verdict: targets.Verdict, owes_bits: bool) -> dict[str, str]:
+    outcome, reason = verdict.verdict, verdict.reason
+    if owes_bits and outcome == "approximate":
+        outcome, reason = "refused", f"not exact: {reason}"
+    return {"layer": verdict.layer, "kind": verdict.kind, "verdict": outcome, "reason": reason}
 
 
 def _vocabulary(recipe: Recipe, stage: str) -> tuple[str, dict[str, Any]]:

@@ -59,19 +59,24 @@ class FixedPoint(Float):
 
     def Dense(self, units: int, **kwargs: Any) -> Any:  # noqa: N802 - the vocabulary's words
         """Return a fully connected layer."""
+        self._refuse_inexact(kwargs.get("activation"))
         return QDense(units, **kwargs, **self.quantizers(kwargs["name"], 2))
 
     def Conv2D(self, filters: int, kernel_size: Any, **kwargs: Any) -> Any:  # noqa: N802
         """Return a two-dimensional convolution."""
+        self._refuse_inexact(kwargs.get("activation"))
         return QConv2D(filters, kernel_size, **kwargs, **self.quantizers(kwargs["name"], 4))
 
     def Activation(self, activation: str, **kwargs: Any) -> Any:  # noqa: N802
         """Return an activation that is exact in fixed point."""
-        if activation not in ("relu", "linear"):
+        self._refuse_inexact(activation)
+        return keras.layers.Activation(activation, **kwargs)
+
+    def _refuse_inexact(self, activation: str | None) -> None:
+        if activation not in (None, "relu", "linear"):
             raise RecipeError(
                 f"vocabulary {self.name} has no activation {activation!r}; use activation: relu"
             )
-        return keras.layers.Activation(activation, **kwargs)
 
     def input_scaling(self, shape: tuple[int, ...], scaling: dict[str, np.ndarray]) -> Any:
         """Return the frozen input layer, exact on the grid of the physical quantities."""
