@@ -120,7 +120,7 @@ def _go_on(run: Run, data: datasets.Dataset, parts: dict[str, Events], ship: boo
         if ship:
             step = "deploy"
             deployment.deploy(run)
-    except (HepnnError, KeyboardInterrupt) as error:
+    except BaseException as error:
         message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
         run.record(status="failed", failed={"step": step, "message": message})
         if isinstance(error, KeyboardInterrupt):
