@@ -12,6 +12,7 @@ The networks are fixed point throughout: equal bits can be asked of every target
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ _SUBSTITUTES = {
 }
 
 
-class FixedPoint(Float):
+class FixedPoint(Float, ABC):
     """What the fixed-point vocabularies share: the same words on HGQ2's layers."""
 
     def __getattribute__(self, word: str) -> Any:
@@ -45,6 +46,7 @@ class FixedPoint(Float):
             )
         return object.__getattribute__(self, word)
 
+    @abstractmethod
     def quantizers(self, layer: str, rank: int) -> dict[str, Any]:
         """Return the input, kernel and bias quantizers of one layer.
 
@@ -55,7 +57,6 @@ class FixedPoint(Float):
         rank
             Axes of the layer's input, the batch included.
         """
-        raise NotImplementedError
 
     def Dense(self, units: int, **kwargs: Any) -> Any:  # noqa: N802 - the vocabulary's words
         """Return a fully connected layer."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +23,7 @@ LOG = "build.log"
 _CHUNK = 8192
 
 
-class _Integers:
+class _Integers(ABC):
     """Brings physical quantities to the input grid, and integers back to float32."""
 
     name: str
@@ -56,8 +57,9 @@ class _Integers:
             results[start : start + _CHUNK] = self._run(part.reshape(len(part), -1))
         return results.reshape(len(x), *self._outputs)
 
+    @abstractmethod
     def _run(self, on_grid: np.ndarray) -> np.ndarray:
-        raise NotImplementedError
+        """Return the outputs for inputs that are on the grid, flattened."""
 
 
 class Interpreter(_Integers):
