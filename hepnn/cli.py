@@ -386,6 +386,12 @@ def main() -> None:
             raise
         print(f"hepnn: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except OSError as error:  # a path that cannot be read or written
+        if debug:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"hepnn: {where}{error.strerror or error}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         print("hepnn: interrupted", file=sys.stderr)
         sys.exit(2)

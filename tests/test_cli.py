@@ -55,6 +55,8 @@ def test_light_commands_import_no_tensorflow(arguments: list[str]) -> None:
         (["list", "model"], "did you mean 'models'?"),
         (["data", "make", "jet", "--out", "x"], "did you mean 'jets'?"),
         (["data", "inspect", "digit"], "did you mean 'digits'?"),
+        (["train", "jet-tagger", "--runs", "/dev/null/runs"], "/dev/null/runs"),
+        (["data", "make", "jets", "--out", "/dev/null/jets"], "/dev/null/jets"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(arguments: list[str], message: str) -> None:
