@@ -19,6 +19,7 @@ from hepnn.run import Run, open_run
 
 KILLER = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 from hepnn import console
 console.import_tensorflow()
 from hepnn.training import checkpoint
