@@ -62,7 +62,10 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
         Events `(events, *shape)` from the training set, for ranges.
     """
     if step.method == "qkeras":
-        options: dict[str, Any] = {"bits": step.bits, "ranges": ranges(before, calibration)}
+        options: dict[str, Any] = {
+            "bits": step.bits,
+            "ranges": ranges(before, calibration, step.bits),
+        }
         return Plan(
             stage="quantized",
             prepare=hold_zeros,
@@ -103,20 +106,51 @@ def set_ranges(model: keras.Model, events: np.ndarray) -> None:
     trace_minmax(model, events, batch_size=min(len(events), 4096), verbose=False)
 
 
-def ranges(model: keras.Model, events: np.ndarray) -> dict[str, float]:
-    """Return the largest absolute values of inputs, kernels and biases of a model's layers."""
+def ranges(model: keras.Model, events: np.ndarray, bits: int) -> dict[str, float]:
+    """Return the power of two that each layer's inputs, kernel and bias are best held in.
+
+    The largest value alone would spend most bits on a tail: of the powers of two up to it, the
+    one is taken that `bits` bits, saturating, repeat with the smallest mean squared error.
+
+    Parameters
+    ----------
+    model
+        Float network.
+    events
+        Calibration events `(events, *shape)`.
+    bits
+        Bits of every number, the sign included.
+    """
     found: dict[str, float] = {}
     layers = prunable(model)
     inputs = [model.get_layer(name).input for name in layers]
     values = keras.Model(model.inputs, inputs).predict(events, batch_size=4096, verbose=0)
     for name, value in zip(layers, values if len(layers) > 1 else [values], strict=True):
         layer = model.get_layer(name)
-        found[f"{name}.input"] = float(np.abs(value).max())
         found[f"{name}.input.min"] = float(value.min())
-        found[f"{name}.kernel"] = float(np.abs(layer.kernel.numpy()).max())
+        found[f"{name}.input"] = best_range(value, bits, signed=bool(value.min() < 0))
+        found[f"{name}.kernel"] = best_range(layer.kernel.numpy(), bits)
         if layer.bias is not None:
-            found[f"{name}.bias"] = float(np.abs(layer.bias.numpy()).max())
+            found[f"{name}.bias"] = best_range(layer.bias.numpy(), bits)
     return found
+
+
+def best_range(values: np.ndarray, bits: int, signed: bool = True) -> float:
+    """Return the power of two at which so many saturating bits repeat the values best.
+
+    >>> best_range(np.array([0.5, -0.5, 0.25]), 4)
+    1.0
+    """
+    flat = np.asarray(values, np.float64).ravel()
+    steps = 2.0 ** (bits - 1 if signed else bits)
+    top = int(np.ceil(np.log2(max(np.abs(flat).max(initial=0.0), 2.0**-8))))
+
+    def error(power: int) -> float:
+        step = 2.0**power / steps
+        held = np.clip(np.round(flat / step), -steps if signed else 0.0, steps - 1) * step
+        return float(np.mean((held - flat) ** 2))
+
+    return 2.0 ** min(range(top + 1, top - 5, -1), key=error)
 
 
 def ebops(model: keras.Model) -> float:

@@ -27,9 +27,9 @@ class QKeras(FixedPoint):
     bits
         Bits of weights and activations, the sign included.
     ranges
-        Largest absolute value of `<layer>.input`, `<layer>.kernel`, `<layer>.bias` and the
-        smallest of `<layer>.input.min`, measured on the float stage; they place the binary
-        point. Without them, two integer bits for activations and none for weights.
+        Range of `<layer>.input`, `<layer>.kernel`, `<layer>.bias`, and the smallest input
+        `<layer>.input.min`, measured on the float stage; they place the binary point.
+        Without them, two integer bits for activations and none for weights.
     """
 
     name = "qkeras"
