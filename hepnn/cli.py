@@ -229,9 +229,9 @@ def data_make(
 
     Example: hepnn data make jets --per-class 20000 --seed 1 --out jets
     """
-    from hepnn.data import generators
+    from hepnn.data import generate
 
-    print(generators.get(name)(per_class=per_class, seed=seed, out=out, processes=processes))
+    print(generate.get(name)(per_class=per_class, seed=seed, out=out, processes=processes))
 
 
 @data_app.command(name="inspect")

@@ -6,8 +6,9 @@ them inside it, so that a short name works from both.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -95,8 +96,10 @@ def parse(model: type[T], content: dict[str, Any], where: str | Path) -> T:
 
 
 def _explain(model: type[BaseModel], content: Any, error: ValidationError) -> str:
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
+    # A misspelt key is also a missing one: it says more.
+    found = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
+    first = found[0]
+    key = _written(content, first["loc"])
     if first["type"] != "extra_forbidden":
         return f"{key}: {first['msg'].removeprefix('Value error, ')}"
     parent = _model_at(model, first["loc"][:-1])
@@ -104,20 +107,34 @@ def _explain(model: type[BaseModel], content: Any, error: ValidationError) -> st
     return f"unknown key {key!r}; {nearest(str(first['loc'][-1]), known)}"
 
 
+def _written(content: Any, location: tuple[Any, ...]) -> str:
+    """Return an error's location as the file has it: without the tags of unions."""
+    parts, here = [], content
+    for number, part in enumerate(location):
+        try:
+            here = here[part]
+        except (KeyError, IndexError, TypeError):
+            if number < len(location) - 1:  # a tag, or the keys of something missing
+                continue
+        parts.append(str(part))
+    return ".".join(parts)
+
+
 def _model_at(model: Any, location: tuple[Any, ...]) -> type[BaseModel] | None:
     """Follow a location of a validation error down to the model that holds it."""
     current: list[Any] = [model]
     for part in location:
-        following: list[Any] = []
-        for candidate in current:
-            if isinstance(candidate, type) and issubclass(candidate, BaseModel):
-                if part in candidate.model_fields:
-                    following += _models_in(candidate.model_fields[part].annotation)
-                elif part in (tag_of(candidate), candidate.__name__):
-                    following.append(candidate)
-        # An index into a list keeps the models that the list holds.
+        models = [m for m in current if isinstance(m, type) and issubclass(m, BaseModel)]
+        tagged = [m for m in models if len(models) > 1 and part in (*tags_of(m), m.__name__)]
+        following = tagged or [
+            deeper
+            for m in models
+            if part in m.model_fields
+            for deeper in _models_in(m.model_fields[part].annotation)
+        ]
+        # An index into a list, or a key of a mapping, keeps the models that it holds.
         current = following or current
-    models = [c for c in current if isinstance(c, type) and issubclass(c, BaseModel)]
+    models = [m for m in current if isinstance(m, type) and issubclass(m, BaseModel)]
     return models[0] if models else None
 
 
@@ -127,7 +144,22 @@ def _models_in(annotation: Any) -> list[Any]:
     return [m for a in getattr(annotation, "__args__", ()) for m in _models_in(a)]
 
 
-def tag_of(model: type[BaseModel]) -> str | None:
-    """Return the value of a model's discriminating `step` field."""
-    step = model.model_fields.get("step")
-    return None if step is None else step.default
+def tags_of(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the values that tell a model from the others of its union: of its `Literal` keys."""
+    return tuple(
+        value
+        for field in model.model_fields.values()
+        if get_origin(field.annotation) is Literal
+        for value in get_args(field.annotation)
+    )
+
+
+def tagged(key: str, default: str) -> Callable[[Any], str]:
+    """Return the function that finds a union's tag under a key that may be left out."""
+
+    def tag(content: Any) -> str:
+        if isinstance(content, dict):
+            return str(content.get(key, default))
+        return str(getattr(content, key, default))
+
+    return tag

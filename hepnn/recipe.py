@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from hepnn import declarations
 from hepnn.declarations import Declaration
@@ -33,19 +33,58 @@ class Architecture(Declaration):
         return dict(self.model_extra or {})
 
 
-class Splits(Declaration):
-    """How the events are divided, by a seeded permutation."""
+class FractionSplits(Declaration):
+    """How the entries are divided: by a seeded permutation.
 
+    The order of the entries that pass the selection is permuted in blocks of 2**20, each block
+    by a seed of its own, so that a set larger than memory is divided as one in memory is.
+    """
+
+    by: Literal["fraction"] = "fraction"
     train: Fraction = 0.7
     validation: Fraction = 0.15
     test: Fraction = 0.15
-    seed: int = 1
+    seed: int = Field(1, ge=0)
 
     @model_validator(mode="after")
-    def _sum(self) -> Splits:
+    def _sum(self) -> FractionSplits:
         if self.train + self.validation + self.test > 1 + 1e-9:
             raise ValueError("train, validation and test sum to more than 1")
         return self
+
+
+class HashSplits(FractionSplits):
+    """By a hash of what identifies an event, so that none is in two splits, in any file."""
+
+    by: Literal["hash"]  # type: ignore[assignment]
+    of: list[str] = Field(min_length=1, description="expressions that give whole numbers")
+
+
+class FileSplits(Declaration):
+    """By file: names or globs, as in the card's `source.files`."""
+
+    by: Literal["file"]
+    train: list[str] = Field(min_length=1)
+    validation: list[str] = Field(min_length=1)
+    test: list[str] = Field(min_length=1)
+
+
+class ColumnSplits(Declaration):
+    """By a condition for the test entries; the others are divided by a seeded permutation."""
+
+    by: Literal["column"]
+    test: str = Field(description="an expression that is true for test entries")
+    validation: Fraction = 0.15
+    seed: int = Field(1, ge=0)
+
+
+AnySplits = Annotated[
+    Annotated[FractionSplits, Tag("fraction")]
+    | Annotated[HashSplits, Tag("hash")]
+    | Annotated[FileSplits, Tag("file")]
+    | Annotated[ColumnSplits, Tag("column")],
+    Discriminator(declarations.tagged("by", "fraction")),
+]
 
 
 class Schedule(Declaration):
@@ -164,7 +203,7 @@ class Recipe(Declaration):
     task: Literal["classify"] = "classify"
     architecture: Architecture
     seed: int = Field(1, ge=0)
-    splits: Splits | None = None
+    splits: AnySplits | None = None
     scaling: Literal["standard", "none"] = "standard"
     fit: Fit = Fit()
     compress: list[Annotated[Prune | Quantize, Field(discriminator="step")]] = []

@@ -12,7 +12,7 @@ from hepnn.data import card as cards
 from hepnn.data import table
 from hepnn.data.card import Card, Feature
 from hepnn.errors import DataError, RecipeError, nearest
-from hepnn.recipe import Splits
+from hepnn.recipe import FractionSplits
 from hepnn.run import Events, Run, fingerprint
 
 
@@ -30,7 +30,7 @@ class Dataset:
         All events.
     classes : list of str
         The classes, in the order of the label's numbers.
-    splits : Splits
+    splits : FractionSplits
         The card's own division.
     fingerprint : str
         Checksum of the arrays.
@@ -41,7 +41,7 @@ class Dataset:
     features: list[Feature]
     events: Events
     classes: list[str]
-    splits: Splits
+    splits: FractionSplits
     fingerprint: str
 
 
@@ -138,7 +138,9 @@ def check(
         raise DataError(f"{where}: all events are of class {classes[int(y[0])]!r}")
 
 
-def split(dataset: Dataset, splits: Splits | None, limit: int | None = None) -> dict[str, Events]:
+def split(
+    dataset: Dataset, splits: FractionSplits | None, limit: int | None = None
+) -> dict[str, Events]:
     """Divide the events by a seeded permutation: no event in two splits.
 
     Parameters

@@ -11,9 +11,9 @@ from hepnn.data.card import Card
 from hepnn.errors import DataError
 
 FORMATS = {
-    "npz": "hepnn.data.npz:read",
-    "parquet": "hepnn.data.parquet:read",
-    "sklearn": "hepnn.data.sklearn_sets:read",
+    "npz": "hepnn.data.formats.npz:read",
+    "parquet": "hepnn.data.formats.parquet:read",
+    "sklearn": "hepnn.data.formats.sklearn_sets:read",
 }
 
 #: Inputs, class numbers and weights: `(events, *shape)`, `(events,)`, `(events,)`.

@@ -11,7 +11,7 @@ from clouds import FEATURES, three_clouds, write_card, write_events
 
 from hepnn.data import dataset as datasets
 from hepnn.errors import DataError, RecipeError
-from hepnn.recipe import Splits
+from hepnn.recipe import FractionSplits
 
 
 def test_the_digits_are_scikit_learns() -> None:
@@ -31,12 +31,12 @@ def test_features_come_in_the_order_asked_for(clouds: Path) -> None:
 
 def test_no_event_is_in_two_splits_and_the_seed_decides(clouds: Path) -> None:
     loaded = datasets.load(clouds)
-    parts = datasets.split(loaded, Splits(seed=3))
+    parts = datasets.split(loaded, FractionSplits(seed=3))
     rows = [{tuple(row) for row in part.x.tolist()} for part in parts.values()]
     assert sum(len(part) for part in parts.values()) == 300
     assert not rows[0] & rows[1] and not rows[0] & rows[2] and not rows[1] & rows[2]
-    again = datasets.split(loaded, Splits(seed=3))
-    other = datasets.split(loaded, Splits(seed=4))
+    again = datasets.split(loaded, FractionSplits(seed=3))
+    other = datasets.split(loaded, FractionSplits(seed=4))
     assert np.array_equal(parts["test"].x, again["test"].x)
     assert not np.array_equal(parts["test"].x, other["test"].x)
 
@@ -44,7 +44,7 @@ def test_no_event_is_in_two_splits_and_the_seed_decides(clouds: Path) -> None:
 def test_an_empty_split_is_refused(clouds: Path) -> None:
     loaded = datasets.load(clouds)
     with pytest.raises(DataError, match="the validation split of 20 events is empty"):
-        datasets.split(loaded, Splits(train=0.9, validation=0.01, test=0.09), limit=20)
+        datasets.split(loaded, FractionSplits(train=0.9, validation=0.01, test=0.09), limit=20)
 
 
 def _change(folder: Path, **columns: np.ndarray) -> None:

@@ -14,11 +14,11 @@ import yaml
 
 from hepnn import declarations, files
 from hepnn.data.card import Card
-from hepnn.data.jets import make as making
-from hepnn.data.jets.columns import CLASSES, CONSTITUENTS, FEATURES, LENGTH, OBSERVERS
-from hepnn.data.jets.declaration import AUTHORED, write_declaration
-from hepnn.data.jets.shards import JETS_A_CHUNK, Plan
-from hepnn.data.jets.store import rounded, stacked_constituents
+from hepnn.data.generate.jets import make as making
+from hepnn.data.generate.jets.columns import CLASSES, CONSTITUENTS, FEATURES, LENGTH, OBSERVERS
+from hepnn.data.generate.jets.declaration import AUTHORED, write_declaration
+from hepnn.data.generate.jets.shards import JETS_A_CHUNK, Plan
+from hepnn.data.generate.jets.store import rounded, stacked_constituents
 from hepnn.errors import DataError, MissingDependency
 
 COMMITTED = declarations.root("datasets") / "jets"
@@ -46,8 +46,8 @@ def made(hep, tmp_path_factory):
 @pytest.fixture(scope="module", params=["gluon", "top"])
 def selected(hep, request):
     """Generate jets of a class, with their constituents, for comparison with fastjet."""
-    from hepnn.data.jets.chunk import selected
-    from hepnn.data.jets.events import Generator
+    from hepnn.data.generate.jets.chunk import selected
+    from hepnn.data.physics.events import Generator
 
     label = CLASSES.index(request.param)
     cards = [COMMITTED / "common.cmnd", COMMITTED / f"{request.param}.cmnd"]
@@ -78,8 +78,8 @@ def test_features_equal_fastjet_correlators(selected):
     import awkward as ak
     import fastjet
 
-    from hepnn.data.jets.clustering import WHOLE_JET, groom
-    from hepnn.data.jets.features import groomed_features
+    from hepnn.data.physics.clustering import WHOLE_JET, groom
+    from hepnn.data.physics.features import groomed_features
 
     _, inside = selected
     features = groomed_features(*groom(inside).particles)
@@ -115,7 +115,7 @@ def test_grooming_is_the_modified_mass_drop_tagger(selected):
     """Unwind each jet by hand: follow the harder branch until the softer has a tenth."""
     import fastjet
 
-    from hepnn.data.jets.clustering import groom
+    from hepnn.data.physics.clustering import groom
 
     _, inside = selected
     jets = inside[:8]
@@ -135,7 +135,7 @@ def test_grooming_is_the_modified_mass_drop_tagger(selected):
 
 
 def test_two_particles_have_the_correlators_of_the_definition(hep):
-    from hepnn.data.jets.features import groomed_features, zlogz
+    from hepnn.data.physics.features import groomed_features, zlogz
 
     pt, ends = np.array([3.0, 1.0]), np.array([0, 2])
     features = groomed_features(pt, np.zeros(2), np.array([-np.pi + 0.1, np.pi - 0.1]), ends)
@@ -147,7 +147,7 @@ def test_two_particles_have_the_correlators_of_the_definition(hep):
 
 
 def test_one_particle_gives_zeros_and_no_nan(hep):
-    from hepnn.data.jets.features import groomed_features
+    from hepnn.data.physics.features import groomed_features
 
     features = groomed_features(np.ones(1), np.zeros(1), np.zeros(1), np.array([0, 1]))
     assert all(values[0] == 0 for values in features.values())
@@ -164,8 +164,8 @@ def test_jets_are_the_sums_of_their_constituents(selected):
 def test_leading_constituents_fall_and_are_padded(selected):
     import awkward as ak
 
-    from hepnn.data.jets.clustering import flat
-    from hepnn.data.jets.constituents import leading
+    from hepnn.data.generate.jets.constituents import leading
+    from hepnn.data.physics.clustering import flat
 
     jets, inside = selected
     axis = [np.asarray(values) for values in (jets.pt, jets.rapidity, jets.phi)]
@@ -265,7 +265,7 @@ def test_numbers_that_make_no_sense_are_refused(hep, tmp_path, wrong):
 
 
 def test_a_card_that_pythia_refuses_is_named(hep, tmp_path):
-    from hepnn.data.jets.events import Generator
+    from hepnn.data.physics.events import Generator
 
     wrong = tmp_path / "wrong.cmnd"
     wrong.write_text("HardQCD:nosuchprocess = on\n")
@@ -274,7 +274,7 @@ def test_a_card_that_pythia_refuses_is_named(hep, tmp_path):
 
 
 def test_importing_the_generator_imports_no_tensorflow():
-    code = "import sys, hepnn.data.jets.make; sys.exit('tensorflow' in sys.modules)"
+    code = "import sys, hepnn.data.generate.jets.make; sys.exit('tensorflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -17,9 +17,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from hepnn import files
-from hepnn.data.jets.columns import CLASSES, FEATURES, OBSERVERS, Column
-from hepnn.data.jets.kinematics import Floats
-from hepnn.data.jets.store import constituents_table, jets_table, stacked_constituents, write
+from hepnn.data.generate.jets.columns import CLASSES, FEATURES, OBSERVERS, Column
+from hepnn.data.generate.jets.store import (
+    constituents_table,
+    jets_table,
+    stacked_constituents,
+    write,
+)
+from hepnn.data.physics.kinematics import Floats
 from hepnn.errors import DataError
 
 JETS_A_CHUNK = 1000
@@ -85,7 +90,7 @@ def open_folder(folder: Path, plan: Plan) -> None:
 
 def generate(folder: Path, cards: Sequence[Path], seed: int, chunk: Chunk) -> Chunk:
     """Generate one chunk and write its shard. Runs in a process of its own."""
-    from hepnn.data.jets import chunk as generator
+    from hepnn.data.generate.jets import chunk as generator
 
     jets = generator.chunk(
         cards, chunk.label, chunk.jets, generator.pythia_seed(seed, chunk.label, chunk.number)

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 import awkward as ak
 import numpy as np
 
-from hepnn.data.jets.clustering import cluster, flat, groom
-from hepnn.data.jets.columns import CLASSES
-from hepnn.data.jets.constituents import leading
-from hepnn.data.jets.events import Batch, Generator
-from hepnn.data.jets.features import groomed_features, ordered, zlogz
-from hepnn.data.jets.kinematics import Floats
-from hepnn.data.jets.labels import PT_RANGE, accepted, matched
+from hepnn.data.generate.jets.columns import CLASSES, FEATURES
+from hepnn.data.generate.jets.constituents import leading
+from hepnn.data.generate.jets.labels import PT_RANGE, accepted, matched
+from hepnn.data.physics.clustering import cluster, flat, groom
+from hepnn.data.physics.events import Batch, Generator
+from hepnn.data.physics.features import groomed_features, zlogz
+from hepnn.data.physics.kinematics import Floats
 from hepnn.errors import DataError
 
 EVENTS_A_BATCH = 100
@@ -70,7 +70,11 @@ def measure(jets: Any, inside: Any, charge: Floats) -> Jets:
         for values in (jets.pt, jets.rapidity, jets.phi, jets.eta, jets.mass)
     )
     observers = np.stack([pt, eta, mass], axis=1)
-    return Jets(ordered(features), observers, leading(particles, charge, pt, rapidity, azimuth))
+    return Jets(
+        np.stack([features[c.name] for c in FEATURES], axis=1),
+        observers,
+        leading(particles, charge, pt, rapidity, azimuth),
+    )
 
 
 def chunk(cards: Sequence[Path], label: int, jets: int, seed: int) -> Jets:

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from hepnn.data.jets.kinematics import Floats, cylindrical
+from hepnn.data.physics.kinematics import Floats, cylindrical
 from hepnn.errors import missing_extra
 
 try:

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from hepnn import files
-from hepnn.data.jets.columns import CONSTITUENTS, FEATURES, LENGTH, OBSERVERS
-from hepnn.data.jets.kinematics import Floats
+from hepnn.data.generate.jets.columns import CONSTITUENTS, FEATURES, LENGTH, OBSERVERS
+from hepnn.data.physics.kinematics import Floats
 
 MANTISSA_BITS = 12
 

@@ -1,6 +1,6 @@
 r"""The sixteen features of a jet, as named in the public LHC jet set (arXiv:1804.06913).
 
-From the correlators of :mod:`hepnn.data.jets.correlators`, on the constituents that are left
+From the correlators of :mod:`hepnn.data.physics.correlators`, on the constituents that are left
 after grooming with the modified mass-drop tagger (arXiv:1307.0007):
 
 .. math::
@@ -26,9 +26,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hepnn.data.jets.columns import FEATURES
-from hepnn.data.jets.correlators import correlators
-from hepnn.data.jets.kinematics import Floats
+from hepnn.data.physics.correlators import correlators
+from hepnn.data.physics.kinematics import Floats
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
@@ -78,8 +77,3 @@ def zlogz(pt: Floats, offsets: NDArray[np.int64]) -> Floats:
     starts = offsets[:-1]
     z = pt / np.repeat(np.add.reduceat(pt, starts), np.diff(offsets))
     return np.add.reduceat(z * np.log(z), starts)
-
-
-def ordered(features: dict[str, Floats]) -> Floats:
-    """Stack the sixteen features in the order of ``columns.FEATURES``, shape (jets, 16)."""
-    return np.stack([features[column.name] for column in FEATURES], axis=1)

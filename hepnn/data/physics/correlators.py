@@ -17,7 +17,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hepnn.data.jets.kinematics import Floats
+from hepnn.data.physics.kinematics import Floats
 from hepnn.errors import missing_extra
 
 try:

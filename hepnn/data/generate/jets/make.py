@@ -30,9 +30,9 @@ from rich.progress import (
 from rich.text import Text
 
 from hepnn import declarations, files
-from hepnn.data.jets.columns import CLASSES
-from hepnn.data.jets.declaration import write_declaration
-from hepnn.data.jets.shards import Chunk, Plan, generate, merge, open_folder, remove, shard
+from hepnn.data.generate.jets.columns import CLASSES
+from hepnn.data.generate.jets.declaration import write_declaration
+from hepnn.data.generate.jets.shards import Chunk, Plan, generate, merge, open_folder, remove, shard
 from hepnn.errors import DataError, missing_extra
 
 PACKAGES = ("pythia8mc", "fastjet", "numba", "awkward", "vector")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from hepnn.data.jets.clustering import Particles
-from hepnn.data.jets.columns import LENGTH
-from hepnn.data.jets.kinematics import Floats, wrapped
+from hepnn.data.generate.jets.columns import LENGTH
+from hepnn.data.physics.clustering import Particles
+from hepnn.data.physics.kinematics import Floats, wrapped
 
 
 def leading(

@@ -9,8 +9,15 @@ from typing import Any
 import yaml
 
 from hepnn import files
-from hepnn.data.jets.columns import CLASSES, CONSTITUENTS, FEATURES, LENGTH, OBSERVERS, Column
-from hepnn.data.jets.shards import Plan
+from hepnn.data.generate.jets.columns import (
+    CLASSES,
+    CONSTITUENTS,
+    FEATURES,
+    LENGTH,
+    OBSERVERS,
+    Column,
+)
+from hepnn.data.generate.jets.shards import Plan
 
 DATA = ("sample.parquet", "constituents.parquet")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hepnn import tables
 
-GENERATORS = {"jets": "hepnn.data.jets.make:make"}
+GENERATORS = {"jets": "hepnn.data.generate.jets.make:make"}
 
 
 def get(name: str) -> Callable[..., Path]:

@@ -1,0 +1,1 @@
+"""Jets of five kinds from proton collisions, generated: see `make`."""

@@ -1,0 +1,1 @@
+"""Physics on arrays: collisions, jets, kinematics and the features of jets."""
