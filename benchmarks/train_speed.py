@@ -41,13 +41,14 @@ def measure(vocabulary: str, batch: int, events: int, epochs: int) -> dict[str, 
     import keras
 
     from hepnn.data import scaling
+    from hepnn.data.feed import Memory
     from hepnn.recipe import Architecture
     from hepnn.run import Events
     from hepnn.tasks import classify
     from hepnn.training import engine, network
 
     x, y = jets(events)
-    data = Events(x, y, np.ones(len(x), np.float32))
+    data = Memory(Events(x, y, np.ones(len(x), np.float32)))
     architecture = Architecture(name="mlp", hidden=[64, 32, 32])
     options = {"beta": 1e-7} if vocabulary == "hgq" else {}
     drivers = {}
@@ -60,10 +61,9 @@ def measure(vocabulary: str, batch: int, events: int, epochs: int) -> dict[str, 
     seconds: dict[str, list[float]] = {name: [] for name in drivers}
     losses = {}
     for epoch in range(WARM_UP + epochs):
-        order = np.random.default_rng(epoch).permutation(events)
         for name, driver in drivers.items():
             began = time.perf_counter()
-            losses[name] = driver.epoch(order)["loss"]
+            losses[name] = driver.epoch(data.pieces(0, epoch, batch))["loss"]
             if epoch >= WARM_UP:
                 seconds[name].append(time.perf_counter() - began)
     median = {name: float(np.median(times)) for name, times in seconds.items()}

@@ -135,25 +135,16 @@ def evaluate(
     """
     from hepnn import evaluation
     from hepnn.run import open_run
+    from hepnn.tasks import get as get_task
 
-    document = evaluation.evaluate(open_run(run, runs), dataset)
+    opened = open_run(run, runs)
+    document = evaluation.evaluate(opened, dataset)
     if as_json:
         _print_json(document)
         return
-    rows = []
-    for stage, metrics in document["stages"].items():
-        low, high = metrics["accuracy_interval"]
-        at_one_percent = metrics["efficiency_at_background"]["0.01"]
-        rows.append(
-            {
-                "stage": stage,
-                "events": metrics["events"],
-                "accuracy": f"{metrics['accuracy']:.4f} [{low:.4f}, {high:.4f}]",
-                **{f"AUC {name}": f"{value:.4f}" for name, value in metrics["auc"].items()},
-                **{f"eff@1% {name}": f"{value:.3f}" for name, value in at_one_percent.items()},
-            }
-        )
-    _table_of_columns(rows)
+    task = get_task(opened.recipe.task)
+    stages = document["stages"].items()
+    _table_of_columns([{"stage": stage, **task.rows(metrics)} for stage, metrics in stages])
 
 
 @app.command()
@@ -175,12 +166,11 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
     Example: hepnn check jet-tagger --set architecture.activation=tanh
     """
     from hepnn import deployment, pipeline
-    from hepnn.data import dataset as datasets
     from hepnn.recipe import parse_override
 
     loaded = pipeline.load(recipe, dict(parse_override(text) for text in set_ or []))
-    data = datasets.load(loaded.dataset, loaded.inputs)
-    rows = deployment.preflight(loaded, data.events.x.shape[1:], len(data.classes))
+    data = pipeline.open_data(loaded)
+    rows = deployment.preflight(loaded, data.shape, len(data.classes))
     refused = any(row["verdict"] == "refused" for row in rows)
     if as_json:
         _print_json({"recipe": loaded.name, "layers": rows, "refused": refused})
@@ -192,7 +182,9 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
 
 @app.command(name="list")
 def list_(
-    what: Annotated[str, typer.Argument(help="models, datasets, targets, kits or architectures.")],
+    what: Annotated[
+        str, typer.Argument(help="models, datasets, generators, targets, kits or architectures.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """List what there is.
@@ -202,6 +194,7 @@ def list_(
     tables = {
         "models": _models,
         "datasets": _datasets,
+        "generators": _generators,
         "targets": _targets,
         "kits": _kits,
         "architectures": _architectures,
@@ -217,42 +210,86 @@ def list_(
 
 @data_app.command(name="make")
 def data_make(
-    name: Annotated[str, typer.Argument(help="Generator: jets.")],
+    kind: Annotated[str, typer.Argument(help="What to generate; hepnn list generators.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
-    per_class: Annotated[int, typer.Option(min=1, help="Events of each class.")] = 20_000,
     seed: Annotated[int, typer.Option(min=0, help="Seed; same seed, same events.")] = 1,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a setting, as in per_class=1000. Repeatable."),
+    ] = None,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Processes; as many as cores by default.")
+    ] = None,
+    dask: Annotated[
+        str | None,
+        typer.Option(help="Generate on a Dask cluster: its scheduler's address, or 'local'."),
     ] = None,
 ) -> None:
     """Generate a dataset; the last line is its folder. A killed one goes on when run again.
 
-    Example: hepnn data make jets --per-class 20000 --seed 1 --out jets
+    Example: hepnn data make jets --set per_class=1000 --seed 1 --out jets
     """
-    from hepnn.data import generate
+    from hepnn.data.generate import job
+    from hepnn.recipe import parse_override
 
-    print(generate.get(name)(per_class=per_class, seed=seed, out=out, processes=processes))
+    overrides = dict(parse_override(text) for text in set_ or [])
+    print(job.make(kind, out, seed, overrides, processes=processes, dask=dask))
 
 
 @data_app.command(name="inspect")
 def data_inspect(
-    dataset: Annotated[str, typer.Argument(help="Short name or path of a data card.")],
+    dataset: Annotated[
+        str, typer.Argument(help="Short name or path of a data card, or a data file.")
+    ],
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw every feature's histograms to this file (svg, png).")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show a dataset's features with their ranges, and its classes.
+    """Show features with their ranges, classes, and what a card leaves out; or a file's columns.
 
-    Example: hepnn data inspect jets
+    Example: hepnn data inspect jets --plot jets.svg
     """
     from hepnn.data import inspect
 
-    summary = inspect.summarize(dataset)
+    summary = inspect.summarize(dataset, plot)
     if as_json:
         _print_json(summary)
         return
+    if "columns" in summary:
+        for name, entries in summary.get("trees", {}).items():
+            print(f"tree {name}: {entries} entries")
+        print(f"{summary['name']}: {summary['entries']} entries, {summary['format']}")
+        _table([_rounded(row) for row in summary["columns"]])
+        return
     print(f"{summary['name']}: {summary['title']}")
-    print(f"{summary['events']} events, shape {tuple(summary['shape'])}")
-    _table(summary["features"])
-    _table(summary["classes"])
+    print(_read_line(summary))
+    for name, group in summary["groups"].items():
+        print(f"{name}: {group['kind']} of shape {tuple(group['shape'])}")
+        _table([_rounded(row) for row in group["features"]])
+        if "lengths" in group:
+            found = group["lengths"]
+            print(
+                f"lists of {found['mean']:.3g} on average, {found['largest']} at most; "
+                f"{found['cut']} are cut"
+            )
+    _table([_rounded(row) for row in summary["classes"]])
+    for path in summary["plots"]:
+        print(path)
+
+
+def _read_line(summary: dict[str, Any]) -> str:
+    """Say what was read, and what the card left out."""
+    read, skipped = summary["read"], summary["files"]["skipped"]
+    text = f"{summary['events']} events of {read.get('entries', 0)} entries"
+    left = [f"{read[why]} by {why}" for why in ("selection", "no class") if read.get(why)]
+    text += f"; left out: {', '.join(left)}" if left else ""
+    return text + (f"; {len(skipped)} files skipped" if skipped else "")
+
+
+def _rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a table with numbers of five digits."""
+    return {key: f"{v:.5g}" if isinstance(v, float) else v for key, v in row.items()}
 
 
 def _stored_agreement(run: Any) -> dict[str, Any]:
@@ -307,6 +344,19 @@ def _datasets() -> list[dict[str, Any]]:
         }
         for name, content in _declared("datasets")
     ]
+
+
+def _generators() -> list[dict[str, Any]]:
+    from hepnn.data import generate
+    from hepnn.data.generate import settings
+
+    rows = []
+    for name in generate.GENERATORS:
+        kind = generate.get(name)
+        title = kind.cards(kind.Settings())[""]["title"]
+        rows.append({"name": name, "setting": None, "default": None, "description": title})
+        rows += [{"name": name, **row} for row in settings.rows(kind)]
+    return rows
 
 
 def _kits() -> list[dict[str, Any]]:

@@ -8,7 +8,16 @@ import sys
 from collections.abc import Callable, Iterator
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 stderr = Console(stderr=True, highlight=False)
 
@@ -49,6 +58,41 @@ def epochs(stage: str, total: int) -> Iterator[Callable[[int, dict[str, float]],
             bar.update(task, completed=epoch + 1, logs=text)
 
         yield update
+
+
+@contextlib.contextmanager
+def bar(noun: str, total: int | None, done: int = 0) -> Iterator[Callable[[int], None]]:
+    """Show a bar with a rate; call what is given with how much more is done.
+
+    Parameters
+    ----------
+    noun
+        What is counted.
+    total
+        How many there are; None where it is not known.
+    done
+        How many were done before.
+    """
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+    )
+    shown_at_all = stderr.is_terminal
+    with Progress(*columns, console=stderr, transient=True, disable=not shown_at_all) as progress:
+        task = progress.add_task(noun, total=total, completed=done, before=done)
+        yield lambda more: progress.advance(task, more)
+
+
+class Rate(ProgressColumn):
+    """How many a second since the start."""
+
+    def render(self, task: Task) -> Text:
+        """Show the rate once there is one."""
+        done = task.completed - task.fields.get("before", 0)
+        return Text(f"{done / task.elapsed:,.0f}/s" if task.elapsed and done else "")
 
 
 def import_tensorflow() -> None:

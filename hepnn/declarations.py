@@ -39,8 +39,10 @@ def root(kind: str) -> Path:
 
 
 def names(kind: str) -> list[str]:
-    """Return the short names that exist."""
-    return sorted(path.parent.name for path in root(kind).glob(f"*/{KINDS[kind]}"))
+    """Return the short names that exist: a folder's, or `folder/inner` for one inside it."""
+    base = root(kind)
+    found = [*base.glob(f"*/{KINDS[kind]}"), *base.glob(f"*/*/{KINDS[kind]}")]
+    return sorted(path.parent.relative_to(base).as_posix() for path in found)
 
 
 def find(kind: str, name: str | Path) -> Path:
@@ -101,7 +103,8 @@ def _explain(model: type[BaseModel], content: Any, error: ValidationError) -> st
     first = found[0]
     key = _written(content, first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{key}: {first['msg'].removeprefix('Value error, ')}"
+        message = first["msg"].removeprefix("Value error, ")
+        return f"{key}: {message}" if key else message
     parent = _model_at(model, first["loc"][:-1])
     known = parent.model_fields if parent is not None else {}
     return f"unknown key {key!r}; {nearest(str(first['loc'][-1]), known)}"

@@ -7,9 +7,11 @@ told at once.
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 import resource
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -22,13 +24,15 @@ from hepnn import recipe as recipes
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
 from hepnn.data import scaling as scalings
-from hepnn.errors import HepnnError
+from hepnn.data import statistics
+from hepnn.data.card import Values
+from hepnn.data.dataset import Divided
+from hepnn.data.feed import Stream
+from hepnn.errors import HepnnError, RecipeError
 from hepnn.recipe import Recipe
-from hepnn.run import Events, Run
+from hepnn.run import Run
 from hepnn.tasks import get as get_task
-
-#: Training events kept in the run to calibrate precisions on.
-CALIBRATION_EVENTS = 10_000
+from hepnn.tasks import scaling as task_scaling
 
 
 def train(
@@ -61,8 +65,8 @@ def train(
         run folder stays readable and names the failed step.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
-    data = datasets.load(loaded.dataset, loaded.inputs)  # before anything is made on disk
-    parts = datasets.split(data, loaded.splits, loaded.limit)
+    data = open_data(loaded)  # before anything is made on disk
+    parts = None if streams(loaded, data) else datasets.divide(data, loaded.limit)
     run = runs_module.create(loaded, runs, name)
     if isinstance(recipe, str | Path):
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
@@ -91,25 +95,44 @@ def resume(run: Run, *, deploy: bool = False) -> Run:
     HepnnError
         As `train`, and if the data are not those that the run was started on.
     """
-    loaded = run.recipe
-    data = datasets.load(loaded.dataset, loaded.inputs)
-    known = run.manifest.get("data", {}).get("fingerprint")
-    if known not in (None, data.fingerprint):
-        raise HepnnError(f"dataset {data.name} is not what run {run.name} was started on")
-    return _go_on(run, data, datasets.split(data, loaded.splits, loaded.limit), deploy)
+    return _go_on(run, open_data(run.recipe), None, deploy)
 
 
-def _go_on(run: Run, data: datasets.Dataset, parts: dict[str, Events], ship: bool) -> Run:
+def open_data(recipe: Recipe) -> datasets.Dataset:
+    """Open a recipe's dataset, and see that its labels are what the task predicts.
+
+    Raises
+    ------
+    HepnnError
+        If the dataset, a feature or an expression is unknown, or a file is missing or damaged.
+    """
+    data = datasets.open_dataset(recipe.dataset, recipe.inputs, recipe.splits)
+    wanted = get_task(recipe.task).LABELS
+    if data.card.labels.kind != wanted:
+        raise RecipeError(
+            f"task {recipe.task} predicts {wanted}; dataset {data.name} has labels of kind "
+            f"{data.card.labels.kind}"
+        )
+    return data
+
+
+def streams(recipe: Recipe, data: datasets.Dataset) -> bool:
+    """Say whether a recipe trains from disk: where it says so, or its data are large."""
+    if recipe.stream == "auto":
+        return data.nbytes > datasets.MEMORY_LIMIT
+    return recipe.stream == "always"
+
+
+def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) -> Run:
     began = time.perf_counter()
     step = "data"
     try:
+        parts = parts or _divided(run, data)
         scaling = _keep_data(run, data, parts)
         step = "preflight"
         if not run.stages:
             with console.working("preflight: every layer against every target"):
-                deployment.refuse_unsupported(
-                    run.recipe, parts["train"].x.shape[1:], len(run.classes)
-                )
+                deployment.refuse_unsupported(run.recipe, data.shape, len(run.classes))
         for stage in run.recipe.stages:
             step = f"stage {stage}"
             if stage not in run.stages:
@@ -117,6 +140,7 @@ def _go_on(run: Run, data: datasets.Dataset, parts: dict[str, Events], ship: boo
         run.record(status="trained")
         run.manifest.pop("failed", None)
         run.record(wall_seconds=_add_up(run, began), peak_memory_bytes=_peak_memory())
+        shutil.rmtree(run.path / "data" / "stream", ignore_errors=True)
         if ship:
             step = "deploy"
             deployment.deploy(run)
@@ -129,34 +153,68 @@ def _go_on(run: Run, data: datasets.Dataset, parts: dict[str, Events], ship: boo
     return run
 
 
-def _keep_data(run: Run, data: datasets.Dataset, parts: dict[str, Events]) -> dict[str, np.ndarray]:
+def _divided(run: Run, data: datasets.Dataset) -> Divided:
+    """Divide a run's data, in memory or into its folder."""
+    limit = run.recipe.limit
+    if streams(run.recipe, data):
+        return datasets.divide_on_disk(data, run.path / "data" / "stream", limit)
+    return datasets.divide(data, limit)
+
+
+def _keep_data(run: Run, data: datasets.Dataset, parts: Divided) -> dict[str, np.ndarray]:
+    known = run.manifest.get("data", {}).get("fingerprint")
+    if known not in (None, parts.fingerprint):
+        raise HepnnError(f"dataset {data.name} is not what run {run.name} was started on")
     path = run.path / "data" / "scaling.npz"
     if path.exists():
         return files.read_arrays(path)
-    scaling = scalings.SCALINGS[run.recipe.scaling](parts["train"].x)
-    few = slice(0, CALIBRATION_EVENTS)
-    train = parts["train"]
-    run.keep_events("calibration", Events(train.x[few], train.y[few], train.weight[few]))
-    run.keep_events("validation", parts["validation"])
-    run.keep_events("test", parts["test"])
+    wanted = [run.recipe.scaling or feature.scaling for feature in data.features]
+    scaling = scalings.fit(parts.statistics, wanted)
+    run.keep_events("calibration", parts.calibration)
+    run.keep_events("validation", parts.validation)
+    run.keep_events("test", parts.test)
     run.record(
         data={
             "name": data.name,
-            "title": data.title,
-            "fingerprint": data.fingerprint,
-            "features": [feature.model_dump() for feature in data.features],
+            "title": data.card.title,
+            "fingerprint": parts.fingerprint,
+            "group": data.group.model_dump(mode="json", exclude={"features", "pixels"}),
+            "features": [feature.model_dump(mode="json") for feature in data.features],
+            "observers": [feature.model_dump(mode="json") for feature in data.card.observers],
             "classes": data.classes,
-            "shape": list(train.x.shape[1:]),
-            "events": {name: len(events) for name, events in parts.items()},
+            "targets": _keep_targets(run, data, parts),
+            "shape": list(data.shape),
+            "events": parts.events,
+            "read": dict(parts.counts),
+            "skipped_files": data.assembler.survey.skipped,
+            "streamed": isinstance(parts.train, Stream),
         }
     )
     files.write_arrays(path, **scaling)
     return scaling
 
 
-def _make_stage(
-    run: Run, stage: str, parts: dict[str, Events], scaling: dict[str, np.ndarray]
-) -> None:
+def _keep_targets(run: Run, data: datasets.Dataset, parts: Divided) -> list[dict[str, Any]]:
+    """Scale the numbers that are to be predicted; return what the network's outputs are."""
+    if not isinstance(data.card.labels, Values):
+        return []
+    targets = data.card.labels.targets
+    known = statistics.empty(len(targets))
+    for y, weight in parts.train.labels():
+        known = known + statistics.of(y, weight)
+    fitted = scalings.fit(known, [target.scaling for target in targets])
+    scaling = {"offset": fitted["offset"], "exponent": fitted["exponent"]}
+    files.write_arrays(run.path / "data" / task_scaling.FILE, **scaling, mean=known.mean)
+    return [
+        {
+            **target.model_dump(mode="json", include={"name", "unit", "description", "scaling"}),
+            **{name: values[number].item() for name, values in scaling.items()},
+        }
+        for number, target in enumerate(targets)
+    ]
+
+
+def _make_stage(run: Run, stage: str, parts: Divided, scaling: dict[str, np.ndarray]) -> None:
     console.import_tensorflow()
     import keras
 
@@ -164,10 +222,9 @@ def _make_stage(
     from hepnn.training import fit, network
 
     recipe = run.recipe
-    task = get_task(recipe.task)
+    task, of_targets = get_task(recipe.task), task_scaling.of(run)
     number = recipe.stages.index(stage)
     plan_of_fit = recipes.fit_of(recipe, stage)
-    train_events = parts["train"]
     seed = recipe.seed * 1000 + number
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
@@ -183,7 +240,7 @@ def _make_stage(
         options = plan.options
     model = network.assemble(
         recipe.architecture,
-        train_events.x.shape[1:],
+        parts.train.shape,
         task.output_shape(run.classes),
         vocabulary,
         scaling,
@@ -193,16 +250,19 @@ def _make_stage(
     if plan is not None:
         network.warm_start(model, before)
         plan.prepare(model)
-        steps = -(-len(train_events) // plan_of_fit.batch)
+        steps = -(-len(parts.train) // plan_of_fit.batch)
         callbacks = plan.callbacks(plan_of_fit.epochs, steps)
+
+    def encode(y: np.ndarray) -> np.ndarray:
+        return task.encode(y, of_targets)
 
     folder = run.path / "stages" / stage
     checkpoint = folder / "checkpoint.npz"
     with console.epochs(stage, plan_of_fit.epochs) as progress:
         outcome = fit.fit(
             model,
-            train_events,
-            parts["validation"],
+            parts.train.encoded(encode),
+            dataclasses.replace(parts.validation, y=encode(parts.validation.y)),
             plan_of_fit,
             loss=task.loss(),
             metrics=task.metrics(),
@@ -213,7 +273,7 @@ def _make_stage(
             progress=progress,
         )
     if plan is not None:
-        plan.finish(model, train_events.x)
+        plan.finish(model, parts.train.in_order())
     save_model(folder / "model.keras", model)
     _write_history(folder / "history.csv", outcome.history)
     plots.learning_curves(outcome.history, folder / "curves.svg")
@@ -227,7 +287,7 @@ def _make_stage(
         epochs=len(outcome.history["loss"]),
     )
     checkpoint.unlink(missing_ok=True)
-    line = f"{stage}: accuracy {metrics['accuracy']:.4f}, {outcome.seconds:.1f} s"
+    line = f"{stage}: {task.headline(metrics)}, {outcome.seconds:.1f} s"
     if metrics["sparsity"]["total"]:
         line += f", sparsity {metrics['sparsity']['total']:.1%}"
     if metrics.get("ebops"):

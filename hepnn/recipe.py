@@ -200,11 +200,16 @@ class Recipe(Declaration):
     dataset: str
     inputs: list[str] | None = None
     limit: int | None = Field(None, ge=10)
-    task: Literal["classify"] = "classify"
+    task: Literal["classify", "regress"] = "classify"
     architecture: Architecture
     seed: int = Field(1, ge=0)
     splits: AnySplits | None = None
-    scaling: Literal["standard", "none"] = "standard"
+    scaling: Literal["standard", "minmax", "none"] | None = Field(
+        None, description="of every feature; as the data card says by default"
+    )
+    stream: Literal["auto", "always", "never"] = Field(
+        "auto", description="train from disk; where the inputs are larger than 1 GiB by default"
+    )
     fit: Fit = Fit()
     compress: list[Annotated[Prune | Quantize, Field(discriminator="step")]] = []
     targets: list[TargetRequest] = []

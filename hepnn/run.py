@@ -45,14 +45,17 @@ class Events:
     x : np.ndarray
         Physical quantities `(events, *shape)` float32.
     y : np.ndarray
-        Class numbers `(events,)`.
+        Class numbers `(events,)`, or what else the labels are `(events, ...)`.
     weight : np.ndarray
         Weights `(events,)` float32.
+    observers : np.ndarray or None
+        Quantities to look at, never trained on `(events, observers)`.
     """
 
     x: np.ndarray
     y: np.ndarray
     weight: np.ndarray
+    observers: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -120,11 +123,13 @@ class Run:
     def events(self, split: str) -> Events:
         """Return the events of `calibration`, `validation` or `test`."""
         arrays = files.read_arrays(self.path / "data" / f"{split}.npz")
-        return Events(arrays["x"], arrays["y"], arrays["weight"])
+        return Events(arrays["x"], arrays["y"], arrays["weight"], arrays.get("observers"))
 
     def keep_events(self, split: str, events: Events) -> None:
         """Store the events of a split."""
         arrays = {"x": events.x, "y": events.y, "weight": events.weight}
+        if events.observers is not None and events.observers.shape[1]:
+            arrays["observers"] = events.observers
         files.write_arrays(self.path / "data" / f"{split}.npz", **arrays)
 
     def exports(self, stage: str) -> Path:

@@ -29,7 +29,7 @@ def write_card(folder: Path, **changes: object) -> Path:
         "name": "clouds",
         "title": "Three clouds",
         "source": {"format": "parquet", "files": ["events.parquet"]},
-        "inputs": {"features": [{"name": name} for name in FEATURES]},
+        "inputs": {"features": {"features": [{"name": name} for name in FEATURES]}},
         "labels": {"column": "kind", "classes": CLASSES},
         "licence": "Apache-2.0",
         **changes,

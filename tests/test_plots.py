@@ -123,7 +123,7 @@ def test_two_calls_give_equal_bytes(
 def test_ink_follows_the_page_and_the_background_is_clear(drawn: Path) -> None:
     text = drawn.read_text(encoding="utf-8")
     assert "currentColor" in text
-    assert plots._INK not in text
+    assert plots.INK not in text
     used = set(re.findall(r"(?:fill|stroke): *(#\w+|\w+)", text))
     assert not used & {"#000000", "#000", "black"}
     # What is black has no fill in matplotlib's files: neither the group nor the glyphs say one.

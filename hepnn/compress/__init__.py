@@ -5,7 +5,7 @@ A step is a function `plan(step, before, calibration) -> Plan`, named in `COMPRE
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -33,7 +33,7 @@ class Plan:
     callbacks : callable
         `(epochs, steps_an_epoch) -> list` of Keras callbacks.
     finish : callable
-        Called with the trained model and the calibration events.
+        Called with the trained model and the training inputs, in pieces `(events, *shape)`.
     vocabulary : str or None
         Of the stage; None keeps the one of the stage before.
     options : dict
@@ -45,7 +45,7 @@ class Plan:
     stage: str
     prepare: Callable[[Any], None]
     callbacks: Callable[[int, int], list[Any]]
-    finish: Callable[[Any, np.ndarray], None]
+    finish: Callable[[Any, Iterable[np.ndarray]], None]
     vocabulary: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
     ready: float = 0.0

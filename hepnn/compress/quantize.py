@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import keras
@@ -91,19 +92,21 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
     )
 
 
-def set_ranges(model: keras.Model, events: np.ndarray) -> None:
+def set_ranges(model: keras.Model, pieces: Iterable[np.ndarray]) -> None:
     """Give every wrapping data lane the integer bits that the events need.
 
     Parameters
     ----------
     model
         HGQ2 network.
-    events
-        All training events; what is out of their range wraps around.
+    pieces
+        All training inputs `(events, *shape)`; what is out of their range wraps around.
     """
     from hgq.utils import trace_minmax
 
-    trace_minmax(model, events, batch_size=min(len(events), 4096), verbose=False)
+    for number, events in enumerate(pieces):
+        batch = min(len(events), 4096)
+        trace_minmax(model, events, reset=number == 0, batch_size=batch, verbose=False)
 
 
 def ranges(model: keras.Model, events: np.ndarray, bits: int) -> dict[str, float]:

@@ -92,7 +92,7 @@ class Sequence(Declaration):
     length: int = Field(ge=1)
     features: list[Feature] = Field(min_length=1)
     order_by: str | None = Field(None, description="an expression; largest first")
-    padding: float = Field(0.0, description="of the quantities, before their scaling")
+    padding: float = Field(0.0, description="what stands where there is no object")
     mask: bool = True
 
 

@@ -1,205 +1,439 @@
-"""A loaded dataset: events with names, checked before anything is trained on them."""
+"""A dataset: its card and files looked at, its events divided in memory or on disk."""
 
 from __future__ import annotations
 
+import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from hepnn import console
 from hepnn.data import card as cards
-from hepnn.data import table
-from hepnn.data.card import Card, Feature
+from hepnn.data import groups, labels, splits, statistics, weights
+from hepnn.data.assemble import Assembler, Rows
+from hepnn.data.card import Card, Classes, Feature, Features, Group
+from hepnn.data.feed import Memory, Store, Stream
+from hepnn.data.statistics import Statistics
 from hepnn.errors import DataError, RecipeError, nearest
-from hepnn.recipe import FractionSplits
-from hepnn.run import Events, Run, fingerprint
+from hepnn.recipe import AnySplits
+from hepnn.run import Events, Run
+
+#: Inputs beyond this are streamed from disk, unless the recipe says otherwise.
+MEMORY_LIMIT = 1 << 30
+
+#: Bytes of the inputs of a streamed set that its run keeps of validation and test each.
+HELD_BYTES = 16 << 20
+
+#: Training events that a run keeps to calibrate precisions on.
+CALIBRATION_EVENTS = 10_000
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Events in memory.
+    """A card with one input group chosen; the files are opened, no event is read.
 
     Attributes
     ----------
-    name, title : str
-        The card's.
+    card : Card
+        The card.
+    group : Group
+        The input group.
     features : list of Feature
-        What the last axis of `x` holds, in order; one entry for an image.
-    events : Events
-        All events.
+        What the last axis of the inputs holds, in order.
+    shape : tuple of int
+        Of one event's inputs.
     classes : list of str
-        The classes, in the order of the label's numbers.
-    splits : FractionSplits
-        The card's own division.
-    fingerprint : str
-        Checksum of the arrays.
+        The classes in the order of the label's numbers, or the targets.
+    splits : AnySplits
+        How the entries are divided.
+    assembler : Assembler
+        Reads the files.
     """
 
-    name: str
-    title: str
+    card: Card
+    group: Group
     features: list[Feature]
-    events: Events
+    shape: tuple[int, ...]
     classes: list[str]
-    splits: FractionSplits
+    splits: AnySplits
+    assembler: Assembler
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the inputs, if every entry gives one example."""
+        return self.assembler.survey.entries * int(np.prod(self.shape)) * 4
+
+
+@dataclass
+class Divided:
+    """A dataset's events, split.
+
+    Attributes
+    ----------
+    train : Memory or Stream
+        What is trained on.
+    validation, test, calibration : Events
+        In memory; of a streamed set a random part.
+    statistics : Statistics
+        Of the training split's inputs.
+    events : dict
+        Events of each split, those that are not held in memory too.
+    counts : Counter
+        Entries and examples that were read, and those left out, by reason.
+    fingerprint : str
+        Checksum of inputs, labels and weights, in the order of the files.
+    """
+
+    train: Memory | Stream
+    validation: Events
+    test: Events
+    calibration: Events
+    statistics: Statistics
+    events: dict[str, int]
+    counts: Counter[str]
     fingerprint: str
 
 
-def load(name: str | Path, inputs: Sequence[str] | None = None) -> Dataset:
-    """Load a dataset by short name or path of its card.
+def open_dataset(
+    name: str | Path, inputs: Sequence[str] | None = None, division: AnySplits | None = None
+) -> Dataset:
+    """Open a dataset by short name or path of its card.
 
     Parameters
     ----------
     name
         Short name, or path of a `dataset.yaml` or its folder.
     inputs
-        Features to take, in that order; all by default.
+        An input group, or features of one, in that order; not needed where there is one group.
+    division
+        How to divide the entries; the card's own way by default.
 
     Raises
     ------
     RecipeError
-        If the card or a feature is unknown.
+        If the card, a group, a feature or an expression is unknown.
     DataError
-        If the data are not what the card says: see `check`.
+        If a file is missing or damaged, or lacks a column.
     """
     card, folder = cards.load(name)
-    features = _choose(card, inputs)
-    columns = table.read(card, folder, [feature.name for feature in features])
-    x, y, weight = columns
-    where = f"dataset {card.name}"
-    check(x, y, weight, [f.name for f in features], card.labels.classes, where)
-    events = Events(
-        np.ascontiguousarray(x, np.float32),
-        np.ascontiguousarray(y, np.int32),
-        np.ascontiguousarray(weight, np.float32),
+    group_name, group = _choose(card, inputs)
+    division = division or card.splits
+    assembler = Assembler(card, folder, group_name, group, division)
+    return Dataset(
+        card=card,
+        group=group,
+        features=groups.features(group, group_name),
+        shape=groups.shape(group),
+        classes=labels.names(card.labels),
+        splits=division,
+        assembler=assembler,
     )
-    marks = fingerprint(events.x, events.y, events.weight)
-    return Dataset(card.name, card.title, features, events, card.labels.classes, card.splits, marks)
 
 
-def load_for(run: Run, name: str | Path) -> Events:
-    """Load other events for a run's networks.
+def read(data: Dataset) -> Events:
+    """Read all events into memory, in the order of the files.
+
+    Raises
+    ------
+    DataError
+        If there are none, or if they are not what the card says.
+    """
+    rows = _whole(data)[0]
+    factor = weights.factors(data.card.weights, _sums(data, rows), _classes(data))
+    return _events(data, rows, slice(None), factor)
+
+
+def read_for(run: Run, name: str | Path) -> Events:
+    """Read other events for a run's networks.
 
     Raises
     ------
     DataError
         If they have another shape or other classes than the run.
     """
-    loaded = load(name, run.recipe.inputs)
+    data = open_dataset(name, run.recipe.inputs)
     shape = tuple(run.manifest["data"]["shape"])
-    if loaded.events.x.shape[1:] != shape:
+    if data.shape != shape:
         raise DataError(
-            f"dataset {loaded.name} has events of shape {loaded.events.x.shape[1:]}, "
-            f"run {run.name} of {shape}"
+            f"dataset {data.name} has events of shape {data.shape}, run {run.name} of {shape}"
         )
-    if loaded.classes != run.classes:
-        raise DataError(f"dataset {loaded.name} has other classes than run {run.name}")
-    return loaded.events
+    if data.classes != run.classes:
+        raise DataError(f"dataset {data.name} has other classes than run {run.name}")
+    return read(data)
 
 
-def check(
-    x: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray,
-    names: Sequence[str],
-    classes: Sequence[str],
-    where: str,
-) -> None:
-    """Refuse events that cannot be trained on.
-
-    Raises
-    ------
-    DataError
-        If there is no event, if lengths differ, if a value is not finite, if a label is not a
-        class's number, or if only one class occurs; naming the feature and the first entry.
-    """
-    if len(x) == 0:
-        raise DataError(f"{where}: no events")
-    if not len(x) == len(y) == len(weight):
-        raise DataError(f"{where}: {len(x)} events but {len(y)} labels, {len(weight)} weights")
-    if not np.isfinite(x).all():
-        entry, *_, column = np.argwhere(~np.isfinite(x))[0]
-        count = int((~np.isfinite(x)).sum())
-        name = names[column] if len(names) == x.shape[-1] else names[0]
-        raise DataError(
-            f"{where}: feature {name!r} is not finite in entry {entry} ({count} such values)"
-        )
-    if not np.isfinite(weight).all() or (weight < 0).any():
-        raise DataError(f"{where}: a weight is negative or not finite")
-    labels = y.astype(np.float64)
-    bad = ~np.isfinite(labels) | (labels != np.round(labels))
-    bad |= (labels < 0) | (labels >= len(classes))
-    if bad.any():
-        entry = int(np.flatnonzero(bad)[0])
-        raise DataError(
-            f"{where}: label {y[entry]} of entry {entry} is none of 0 to {len(classes) - 1}"
-        )
-    if len(np.unique(y)) < 2:
-        raise DataError(f"{where}: all events are of class {classes[int(y[0])]!r}")
-
-
-def split(
-    dataset: Dataset, splits: FractionSplits | None, limit: int | None = None
-) -> dict[str, Events]:
-    """Divide the events by a seeded permutation: no event in two splits.
+def divide(data: Dataset, limit: int | None = None) -> Divided:
+    """Read a dataset into memory and split it: no entry is in two splits.
 
     Parameters
     ----------
-    dataset
+    data
         What to divide.
-    splits
-        Fractions and seed; the dataset's own by default.
     limit
-        Use only so many events of the permutation.
+        Use only so many entries, of the seeded order.
 
     Raises
     ------
     DataError
-        If a split is empty or lacks a class that occurs in the data.
+        If an event is not what the card says, or a split is empty or lacks a class.
     """
-    splits = splits or dataset.splits
-    order = np.random.default_rng(splits.seed).permutation(len(dataset.events))[:limit]
-    fractions = np.array([splits.train, splits.validation, splits.test])
-    ends = np.round(np.cumsum(fractions) * len(order) + 1e-9).astype(int)
-    present = np.unique(dataset.events.y)
-    made = {}
-    for name, start, end in zip(("train", "validation", "test"), (0, *ends[:2]), ends, strict=True):
-        chosen = order[start:end]
-        if len(chosen) == 0:
-            raise DataError(
-                f"dataset {dataset.name}: the {name} split of {len(order)} events is empty"
-            )
-        part = take(dataset.events, chosen)
-        lacking = np.setdiff1d(present, part.y)
-        if len(lacking):
-            missing = dataset.classes[int(lacking[0])]
-            raise DataError(
-                f"dataset {dataset.name}: the {name} split of {len(chosen)} events has no "
-                f"{missing!r}"
-            )
-        made[name] = part
-    return made
+    rows, mark = _whole(data)
+    rank = splits.ranks(0, rows.entries, rows.entries, _seed(data))[rows.entry]
+    code = splits.codes(data.splits, rank, rows.entries, limit, rows.fixed)
+    order = np.argsort(rank, kind="stable")
+    chosen = {name: order[code[order] == number] for number, name in enumerate(splits.NAMES)}
+    counts = {
+        name: np.bincount(_class_of(data, rows)[rows_of], minlength=_classes(data))
+        for name, rows_of in chosen.items()
+    }
+    _insist_on_classes(data, counts)
+    train = chosen["train"]
+    sums = np.bincount(rows.cell[train], rows.weight[train], _cells(data))
+    factor = weights.factors(data.card.weights, sums, _classes(data))
+    events = {name: _events(data, rows, rows_of, factor) for name, rows_of in chosen.items()}
+    return Divided(
+        train=Memory(events["train"]),
+        validation=events["validation"],
+        test=events["test"],
+        calibration=take(events["train"], np.arange(min(CALIBRATION_EVENTS, len(train)))),
+        statistics=statistics.of(
+            groups.for_statistics(data.group, rows.x[train]), rows.weight[train]
+        ),
+        events={name: len(rows_of) for name, rows_of in chosen.items()},
+        counts=rows.counts,
+        fingerprint=mark,
+    )
+
+
+def divide_on_disk(data: Dataset, folder: Path, limit: int | None = None) -> Divided:
+    """Read a dataset once, split it, and store it to be streamed from.
+
+    Every entry goes to the split that it has in memory. Nothing that grows with the set is
+    held, but one number a chunk.
+
+    Parameters
+    ----------
+    data
+        What to divide.
+    folder
+        For the files; some of them as large as the inputs.
+    limit
+        Use only so many entries, of the seeded order.
+
+    Raises
+    ------
+    DataError
+        As `divide`.
+    """
+    total = data.assembler.survey.entries
+    if data.assembler.thins:
+        with console.bar("entries that are kept", None) as advance:
+            total = 0
+            for kept in data.assembler.kept():
+                total += kept
+                advance(kept)
+    stores = {name: Store(folder / name) for name in splits.NAMES}
+    known = statistics.empty(groups.shape(data.group)[-1])
+    sums = np.zeros(_cells(data))
+    classes = {name: np.zeros(_classes(data), np.int64) for name in splits.NAMES}
+    counts: Counter[str] = Counter()
+    mark, first = Mark(), 0
+    weighted = data.card.weights.balance or bool(data.card.weights.flat)
+    with console.bar("reading", total) as advance:
+        for rows in data.assembler.rows():
+            mark.add(rows)
+            rank = splits.ranks(first, rows.entries, total, _seed(data))[rows.entry]
+            first += rows.entries
+            code = splits.codes(data.splits, rank, total, limit, rows.fixed)
+            for number, name in enumerate(splits.NAMES):
+                part = code == number
+                if not part.any():
+                    continue
+                arrays = {
+                    "x": rows.x[part],
+                    "y": rows.y[part],
+                    "weight": rows.weight[part].astype(np.float32),
+                }
+                if weighted:
+                    arrays["cell"] = rows.cell[part].astype(np.int32)
+                stores[name].append(observers=rows.observers[part], **arrays)
+                classes[name] += np.bincount(_class_of(data, rows)[part], minlength=_classes(data))
+                if number == 0:
+                    sums += np.bincount(rows.cell[part], rows.weight[part], len(sums))
+                    inputs = groups.for_statistics(data.group, rows.x[part])
+                    known = known + statistics.of(inputs, rows.weight[part])
+            counts += rows.counts
+            advance(rows.entries)
+    _insist_on_classes(data, classes)
+    factor = weights.factors(data.card.weights, sums, _classes(data))
+    for store in stores.values():
+        if weighted:
+            store.reweight(factor)
+        store.close()
+    streams = {name: Stream(folder / name) for name in splits.NAMES}
+    held = max(HELD_BYTES // (4 * int(np.prod(data.shape))), 1)
+    divided = Divided(
+        train=streams["train"],
+        validation=streams["validation"].sample(held, _seed(data)),
+        test=streams["test"].sample(held, _seed(data)),
+        calibration=streams["train"].sample(CALIBRATION_EVENTS, _seed(data)),
+        statistics=known,
+        events={name: len(stream) for name, stream in streams.items()},
+        counts=counts,
+        fingerprint=mark.hexdigest(),
+    )
+    for name in ("validation", "test"):
+        stores[name].remove()
+    return divided
+
+
+class Mark:
+    """A checksum of rows that does not depend on how they are cut into chunks."""
+
+    def __init__(self) -> None:
+        self._digests = {name: hashlib.sha256() for name in ("x", "y", "weight")}
+
+    def add(self, rows: Rows) -> None:
+        """Take the next rows in."""
+        for name, digest in self._digests.items():
+            digest.update(np.ascontiguousarray(getattr(rows, name)).data)
+
+    def hexdigest(self) -> str:
+        """Return the checksum of all rows."""
+        parts = "".join(digest.hexdigest() for digest in self._digests.values())
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def take(events: Events, chosen: np.ndarray) -> Events:
     """Return the chosen events."""
-    return replace(events, x=events.x[chosen], y=events.y[chosen], weight=events.weight[chosen])
+    observers = None if events.observers is None else events.observers[chosen]
+    return Events(events.x[chosen], events.y[chosen], events.weight[chosen], observers)
 
 
-def _choose(card: Card, inputs: Sequence[str] | None) -> list[Feature]:
-    if card.inputs.image is not None:
-        if inputs:
-            raise RecipeError(f"dataset {card.name} is of images and has no features to choose")
-        image = card.inputs.image
-        return [Feature(name="image", unit=image.unit, description=image.description)]
-    known = {feature.name: feature for feature in card.inputs.features}
-    chosen = list(inputs) if inputs is not None else list(known)
-    if not chosen:
-        raise RecipeError("inputs: the list of features is empty")
-    for name in chosen:
-        if name not in known:
-            hint = nearest(name, known)
-            raise RecipeError(f"dataset {card.name} has no feature {name!r}; {hint}")
-    if len(set(chosen)) < len(chosen):
+def _whole(data: Dataset) -> tuple[Rows, str]:
+    """Read all rows, with the entries counted over the whole set."""
+    parts: list[Rows] = []
+    mark, first = Mark(), 0
+    with console.bar("reading", data.assembler.survey.entries) as advance:
+        for rows in data.assembler.rows():
+            mark.add(rows)
+            rows.entry = rows.entry + first
+            first += rows.entries
+            parts.append(rows)
+            advance(rows.counts["entries"])
+    if not sum(len(part.x) for part in parts):
+        left = sum((part.counts for part in parts), Counter())
+        why = "" if not left["examples"] else f": its selection keeps none of {left['examples']}"
+        raise DataError(f"dataset {data.name}: no events{why}")
+
+    def joined(name: str) -> np.ndarray:
+        arrays = [getattr(part, name) for part in parts]
+        return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
+
+    whole = Rows(
+        **{name: joined(name) for name in ("x", "y", "weight", "cell", "observers", "entry")},
+        entries=first,
+        fixed=None if parts[0].fixed is None else joined("fixed"),
+        counts=sum((part.counts for part in parts), Counter()),
+    )
+    return whole, mark.hexdigest()
+
+
+def _events(data: Dataset, rows: Rows, chosen: Any, factor: np.ndarray) -> Events:
+    weight = rows.weight[chosen] * factor[rows.cell[chosen]]
+    observers = rows.observers[chosen] if data.card.observers else None
+    return Events(
+        np.ascontiguousarray(rows.x[chosen]),
+        np.ascontiguousarray(rows.y[chosen]),
+        weight.astype(np.float32),
+        observers,
+    )
+
+
+def _insist_on_classes(data: Dataset, counts: dict[str, np.ndarray]) -> None:
+    """Refuse splits that are empty, or lack a class that occurs."""
+    total = sum(counts.values())
+    assert isinstance(total, np.ndarray)
+    of_classes = isinstance(data.card.labels, Classes)
+    if of_classes and np.count_nonzero(total) == 1:
+        only = data.classes[int(np.flatnonzero(total)[0])]
+        raise DataError(f"dataset {data.name}: all events are of class {only!r}")
+    for name, of_split in counts.items():
+        if not of_split.sum():
+            raise DataError(
+                f"dataset {data.name}: the {name} split of {int(total.sum())} events is empty"
+            )
+        lacking = np.flatnonzero((of_split == 0) & (total > 0))
+        if of_classes and len(lacking):
+            raise DataError(
+                f"dataset {data.name}: the {name} split of {int(of_split.sum())} events has no "
+                f"{data.classes[int(lacking[0])]!r}"
+            )
+
+
+def _classes(data: Dataset) -> int:
+    return len(data.classes) if isinstance(data.card.labels, Classes) else 1
+
+
+def _class_of(data: Dataset, rows: Rows) -> np.ndarray:
+    if isinstance(data.card.labels, Classes):
+        return rows.y
+    return np.zeros(len(rows.x), np.int64)
+
+
+def _cells(data: Dataset) -> int:
+    return weights.cells(data.card.weights, _classes(data))
+
+
+def _sums(data: Dataset, rows: Rows) -> np.ndarray:
+    return np.bincount(rows.cell, rows.weight, _cells(data))
+
+
+def _seed(data: Dataset) -> int:
+    return int(getattr(data.splits, "seed", 1))
+
+
+def _choose(card: Card, inputs: Sequence[str] | None) -> tuple[str, Group]:
+    """Return the input group that is asked for, cut to the features that are."""
+    known = dict(card.inputs)
+    if inputs is not None and not inputs:
+        raise RecipeError("inputs: the list is empty")
+    if inputs is None:
+        if len(known) > 1:
+            names = ", ".join(known)
+            raise RecipeError(
+                f"dataset {card.name} has the input groups {names}: choose one with inputs: [...]"
+            )
+        return next(iter(known.items()))
+    if len(inputs) == 1 and inputs[0] in known:
+        return inputs[0], known[inputs[0]]
+    if len(set(inputs)) < len(inputs):
         raise RecipeError("inputs: a feature is named twice")
-    return [known[name] for name in chosen]
+    several = [name for name in inputs if name in known]
+    if several:
+        raise RecipeError(f"inputs: a network takes one group, not {' and '.join(inputs)}")
+    for name, group in known.items():
+        if isinstance(group, Features | cards.Sequence):
+            features = {feature.name: feature for feature in group.features}
+            if inputs[0] in features:
+                for wanted in inputs:
+                    if wanted not in features:
+                        raise RecipeError(
+                            f"dataset {card.name} has no feature {wanted!r}; "
+                            f"{nearest(wanted, features)}"
+                        )
+                chosen = [features[wanted] for wanted in inputs]
+                return name, group.model_copy(update={"features": chosen})
+    every = [f.name for g in known.values() if isinstance(g, Features) for f in g.features]
+    raise RecipeError(
+        f"dataset {card.name} has no feature {inputs[0]!r}; {nearest(inputs[0], [*every, *known])}"
+    )

@@ -2,7 +2,7 @@
 
 `epoch`
     A whole epoch is one XLA-compiled loop over batches gathered from data in memory; Python
-    is entered once an epoch.
+    is entered once an epoch. Data streamed from disk come in pieces, with one such loop each.
 `keras`
     `model.fit`'s own path, an epoch at a time.
 
@@ -13,7 +13,7 @@ differ by the order of float32 sums only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from hepnn.data.feed import Memory, Stream
 from hepnn.run import Events
+
+#: What a fit is fed from.
+Feed = Memory | Stream
+
+#: An epoch's events, each with the order to train on them.
+Pieces = Iterable[tuple[Events, np.ndarray]]
 
 #: Data beyond this are not held twice in memory.
 MEMORY_LIMIT = 2 << 30
@@ -44,7 +51,7 @@ class Choice:
 
 def choose(
     model: keras.Model,
-    data: Events,
+    data: Feed,
     batch: int,
     callbacks: Sequence[keras.callbacks.Callback],
     wanted: str = "auto",
@@ -60,12 +67,13 @@ def choose(
     for callback in callbacks:
         if _batch_level(callback):
             return Choice("keras", f"{type(callback).__name__} is called after each batch")
-    if data.x.nbytes > MEMORY_LIMIT:
-        return Choice("keras", f"{data.x.nbytes / 2**30:.1f} GiB of data")
+    if isinstance(data, Memory) and data.nbytes > MEMORY_LIMIT:
+        return Choice("keras", f"{data.nbytes / 2**30:.1f} GiB of data")
     work = multiplications(model) * batch
     if work > WORK_LIMIT:
         return Choice("keras", f"{work:.1e} multiplications a batch")
-    return Choice("epoch", f"data in memory, {work:.1e} multiplications a batch")
+    where = "in memory" if isinstance(data, Memory) else "streamed"
+    return Choice("epoch", f"data {where}, {work:.1e} multiplications a batch")
 
 
 def multiplications(model: keras.Model) -> float:
@@ -90,32 +98,39 @@ class EpochLoop:
     model
         Compiled model.
     train, validation
-        Events; both are held as tensors.
+        What is trained on, and the events that are looked at after each epoch. Events in memory
+        are held as tensors.
     batch
         Events a step. A last, smaller batch is a step too.
     """
 
     def __init__(
-        self, model: keras.Model, train: Events, validation: Events | None, batch: int
+        self, model: keras.Model, train: Feed, validation: Events | None, batch: int
     ) -> None:
         self._model = model
         self._batch = batch
-        self._train = _tensors(train)
-        self._validation = None if validation is None else _tensors(validation)
+        self._weighted = train.weighted
+        self._held = _tensors(train.events, train.weighted) if isinstance(train, Memory) else None
+        self._validation = None
+        if validation is not None:
+            self._validation = _tensors(validation, not np.all(validation.weight == 1))
         self._loops = {}
         for step in (self._train_step, self._test_step):
             # The last, smaller batch is not worth a second compilation: one step, as a graph.
             self._loops[step] = (tf.function(step, jit_compile=True), tf.function(step))
         # Variables made on the first call must exist before the loop is compiled.
         model.optimizer.build(model.trainable_variables)
-        one = tuple(t[:1] for t in self._train)
+        first = self._held or _tensors(train.first(), train.weighted)
+        one = tuple(t[:1] for t in first)
         model._symbolic_build(data_batch=one)  # noqa: SLF001 - as Keras's own fit does
         model.reset_metrics()
 
-    def epoch(self, order: np.ndarray) -> dict[str, float]:
-        """Train on the events in the given order; return the means of loss and metrics."""
+    def epoch(self, pieces: Pieces) -> dict[str, float]:
+        """Train on events in the given order; return the means of loss and metrics."""
         self._model.reset_metrics()
-        self._steps(self._train_step, self._train, order, self._batch)
+        for events, order in pieces:
+            tensors = self._held or _tensors(events, self._weighted)
+            self._steps(self._train_step, tensors, order, self._batch)
         return _logs(self._model)
 
     def validate(self) -> dict[str, float]:
@@ -152,7 +167,7 @@ class KerasFit:
     model
         Compiled model.
     train, validation
-        Events.
+        What is trained on, and the events that are looked at after each epoch.
     batch
         Events a step.
     callbacks
@@ -162,30 +177,39 @@ class KerasFit:
     def __init__(
         self,
         model: keras.Model,
-        train: Events,
+        train: Feed,
         validation: Events | None,
         batch: int,
         callbacks: Sequence[keras.callbacks.Callback] = (),
     ) -> None:
         self._model = model
         self._batch = batch
-        self._train = _arrays(train)
-        self._validation = None if validation is None else _arrays(validation)
+        self._weighted = train.weighted
+        self._validation = None
+        if validation is not None:
+            self._validation = _arrays(validation, not np.all(validation.weight == 1))
         self._batch_callbacks = [_BatchHooks(c) for c in callbacks if _batch_level(c)]
 
-    def epoch(self, order: np.ndarray) -> dict[str, float]:
-        """Train on the events in the given order; return the means of loss and metrics."""
-        x, y, *weight = (array[order] for array in self._train)
-        history = self._model.fit(
-            x,
-            y,
-            sample_weight=weight[0] if weight else None,
-            batch_size=self._batch,
-            shuffle=False,
-            verbose=0,
-            callbacks=self._batch_callbacks,
-        )
-        return {name: float(values[0]) for name, values in history.history.items()}
+    def epoch(self, pieces: Pieces) -> dict[str, float]:
+        """Train on events in the given order; return the means of loss and metrics."""
+        logs: dict[str, float] = {}
+        seen = 0
+        for events, order in pieces:
+            x, y, *weight = (array[order] for array in _arrays(events, self._weighted))
+            history = self._model.fit(
+                x,
+                y,
+                sample_weight=weight[0] if weight else None,
+                batch_size=self._batch,
+                shuffle=False,
+                verbose=0,
+                callbacks=self._batch_callbacks,
+            )
+            seen += len(order)
+            share = len(order) / seen
+            for name, values in history.history.items():
+                logs[name] = logs.get(name, 0.0) * (1 - share) + float(values[0]) * share
+        return logs
 
     def validate(self) -> dict[str, float]:
         """Return loss and metrics on the validation events, prefixed `val_`."""
@@ -227,13 +251,12 @@ class _BatchHooks(keras.callbacks.Callback):
         self._callback.on_train_batch_end(batch, logs)
 
 
-def _arrays(events: Events) -> tuple[np.ndarray, ...]:
-    weighted = not np.all(events.weight == 1)
+def _arrays(events: Events, weighted: bool) -> tuple[np.ndarray, ...]:
     return (events.x, events.y, events.weight) if weighted else (events.x, events.y)
 
 
-def _tensors(events: Events) -> tuple[Any, ...]:
-    return tuple(tf.constant(array) for array in _arrays(events))
+def _tensors(events: Events, weighted: bool) -> tuple[Any, ...]:
+    return tuple(tf.constant(array) for array in _arrays(events, weighted))
 
 
 def _logs(model: keras.Model) -> dict[str, float]:

@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import keras
-import numpy as np
 
+from hepnn.data.feed import Memory
 from hepnn.recipe import Fit, Schedule
 from hepnn.run import Events
 from hepnn.training import engine
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
+from hepnn.training.engine import Feed
 
 #: Called after each epoch with its number and logs.
 Progress = Callable[[int, dict[str, float]], None]
@@ -43,7 +44,7 @@ class Outcome:
 
 def fit(
     model: keras.Model,
-    train: Events,
+    train: Feed | Events,
     validation: Events | None,
     plan: Fit,
     *,
@@ -61,8 +62,10 @@ def fit(
     ----------
     model
         Its weights are changed.
-    train, validation
-        Events; the validation set steers early stopping and the choice of the best epoch.
+    train
+        What is trained on: events, in memory or streamed.
+    validation
+        Events that steer early stopping and the choice of the best epoch.
     plan
         Optimizer, schedule, batches, epochs, engine.
     loss, metrics
@@ -80,6 +83,7 @@ def fit(
     progress
         Called after each epoch.
     """
+    train = Memory(train) if isinstance(train, Events) else train
     steps = -(-len(train) // plan.batch)
     model.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
     best = Best(plan, first=int(ready * plan.epochs))
@@ -102,8 +106,7 @@ def fit(
             break
         for callback in callbacks:
             callback.on_epoch_begin(epoch)
-        order = np.random.default_rng([seed, epoch]).permutation(len(train))
-        logs = {**driver.epoch(order), **driver.validate()}
+        logs = {**driver.epoch(train.pieces(seed, epoch, plan.batch)), **driver.validate()}
         logs["learning_rate"] = float(model.optimizer.learning_rate)
         for callback in callbacks:  # they may add to the logs
             callback.on_epoch_end(epoch, logs)

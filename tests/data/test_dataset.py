@@ -5,46 +5,61 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from clouds import FEATURES, three_clouds, write_card, write_events
 
 from hepnn.data import dataset as datasets
+from hepnn.data.dataset import Divided
 from hepnn.errors import DataError, RecipeError
 from hepnn.recipe import FractionSplits
+from hepnn.run import Events
+
+
+def read(folder: Path | str, inputs: list[str] | None = None) -> Events:
+    return datasets.read(datasets.open_dataset(folder, inputs))
+
+
+def divide(folder: Path, limit: int | None = None, **splits: float) -> Divided:
+    return datasets.divide(datasets.open_dataset(folder, None, FractionSplits(**splits)), limit)
 
 
 def test_the_digits_are_scikit_learns() -> None:
     from sklearn.datasets import load_digits
 
-    loaded = datasets.load("digits")
-    assert loaded.events.x.shape == (1797, 8, 8, 1)
-    assert np.array_equal(loaded.events.x[..., 0], load_digits().images)
-    assert np.array_equal(loaded.events.y, load_digits().target)
+    loaded = read("digits")
+    assert loaded.x.shape == (1797, 8, 8, 1)
+    assert np.array_equal(loaded.x[..., 0], load_digits().images)
+    assert np.array_equal(loaded.y, load_digits().target)
 
 
 def test_features_come_in_the_order_asked_for(clouds: Path) -> None:
-    whole = datasets.load(clouds).events.x
-    part = datasets.load(clouds, ["count", "mass"]).events.x
-    assert np.array_equal(part, whole[:, [2, 0]])
+    assert np.array_equal(read(clouds, ["count", "mass"]).x, read(clouds).x[:, [2, 0]])
+
+
+def test_the_split_is_numpys_permutation(clouds: Path) -> None:
+    x = read(clouds).x
+    order = np.random.default_rng(3).permutation(300)
+    parts = divide(clouds, seed=3)
+    assert np.array_equal(parts.train.events.x, x[order[:210]])
+    assert np.array_equal(parts.validation.x, x[order[210:255]])
+    assert np.array_equal(parts.test.x, x[order[255:]])
 
 
 def test_no_event_is_in_two_splits_and_the_seed_decides(clouds: Path) -> None:
-    loaded = datasets.load(clouds)
-    parts = datasets.split(loaded, FractionSplits(seed=3))
-    rows = [{tuple(row) for row in part.x.tolist()} for part in parts.values()]
-    assert sum(len(part) for part in parts.values()) == 300
+    parts = divide(clouds, seed=3)
+    three = (parts.train.events, parts.validation, parts.test)
+    rows = [{tuple(row) for row in part.x.tolist()} for part in three]
+    assert sum(len(part) for part in three) == 300
     assert not rows[0] & rows[1] and not rows[0] & rows[2] and not rows[1] & rows[2]
-    again = datasets.split(loaded, FractionSplits(seed=3))
-    other = datasets.split(loaded, FractionSplits(seed=4))
-    assert np.array_equal(parts["test"].x, again["test"].x)
-    assert not np.array_equal(parts["test"].x, other["test"].x)
+    assert np.array_equal(parts.test.x, divide(clouds, seed=3).test.x)
+    assert not np.array_equal(parts.test.x, divide(clouds, seed=4).test.x)
 
 
 def test_an_empty_split_is_refused(clouds: Path) -> None:
-    loaded = datasets.load(clouds)
     with pytest.raises(DataError, match="the validation split of 20 events is empty"):
-        datasets.split(loaded, FractionSplits(train=0.9, validation=0.01, test=0.09), limit=20)
+        divide(clouds, 20, train=0.9, validation=0.01, test=0.09)
 
 
 def _change(folder: Path, **columns: np.ndarray) -> None:
@@ -72,19 +87,19 @@ ONES = np.ones(300)
         ({"kind": np.where(np.arange(300) == 4, np.nan, 1)}, "label nan of entry 4"),
     ],
 )
-def test_bad_values_are_told_with_column_and_entry(
+def test_bad_values_are_told_with_file_column_and_entry(
     clouds: Path, columns: dict[str, np.ndarray], message: str
 ) -> None:
     _change(clouds, **columns)
     with pytest.raises(DataError, match=message):
-        datasets.load(clouds)
+        divide(clouds)
 
 
 def test_a_truncated_file_is_named(clouds: Path) -> None:
     path = clouds / "events.parquet"
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(DataError, match="events.parquet: no Parquet, or truncated"):
-        datasets.load(clouds)
+    with pytest.raises(DataError, match="events.parquet"):
+        read(clouds)
 
 
 def test_a_renamed_column_is_told_with_the_nearest(clouds: Path) -> None:
@@ -92,61 +107,169 @@ def test_a_renamed_column_is_told_with_the_nearest(clouds: Path) -> None:
     names = ["masses" if name == "mass" else name for name in table.column_names]
     pq.write_table(table.rename_columns(names), clouds / "events.parquet")
     with pytest.raises(DataError, match="no column 'mass'; did you mean 'masses'"):
-        datasets.load(clouds)
-
-
-def test_an_empty_entry_is_told(clouds: Path) -> None:
-    table = pq.read_table(clouds / "events.parquet")
-    values = [None if row == 5 else float(row) for row in range(300)]
-    table = table.set_column(0, "mass", [values])
-    pq.write_table(table, clouds / "events.parquet")
-    with pytest.raises(DataError, match="'mass' is empty in entry 5"):
-        datasets.load(clouds)
+        read(clouds)
 
 
 def test_text_is_no_number(clouds: Path) -> None:
     table = pq.read_table(clouds / "events.parquet")
     table = table.set_column(0, "mass", [["heavy"] * 300])
     pq.write_table(table, clouds / "events.parquet")
-    with pytest.raises(DataError, match="'mass' is of type string"):
-        datasets.load(clouds)
+    with pytest.raises(DataError, match="mass"):
+        read(clouds)
 
 
 def test_no_events_are_refused(clouds: Path) -> None:
     write_events(clouds, np.zeros((0, 4)), np.zeros(0))
     with pytest.raises(DataError, match="no events"):
-        datasets.load(clouds)
+        read(clouds)
+
+
+def test_a_selection_that_keeps_nothing_is_told(clouds: Path) -> None:
+    write_card(clouds, selection="mass > 1e9")
+    with pytest.raises(DataError, match="no events: its selection keeps none of 300"):
+        read(clouds)
 
 
 def test_a_missing_file_and_a_changed_one_are_told(clouds: Path) -> None:
     write_card(clouds, checksums={"events.parquet": "0" * 64})
     with pytest.raises(DataError, match="is not the file of its card"):
-        datasets.load(clouds)
+        read(clouds)
     (clouds / "events.parquet").unlink()
     with pytest.raises(DataError, match="events.parquet is missing"):
-        datasets.load(clouds)
+        read(clouds)
 
 
-def test_npz_arrays_of_other_lengths_are_refused(tmp_path: Path) -> None:
-    x, y = three_clouds(30)
-    write_card(tmp_path, source={"format": "npz", "files": ["events.npz"]})
-    arrays = dict(zip(FEATURES, x.T, strict=True))
-    np.savez(tmp_path / "events.npz", **arrays, kind=y)
-    assert len(datasets.load(tmp_path).events) == 30
-    np.savez(tmp_path / "events.npz", **{**arrays, "mass": x[:10, 0]}, kind=y)
-    with pytest.raises(DataError, match="different lengths"):
-        datasets.load(tmp_path)
-    np.savez(tmp_path / "events.npz", **arrays, kind=y[:10])
-    with pytest.raises(DataError, match="30 events but 10 labels"):
-        datasets.load(tmp_path)
+def test_a_path_that_leaves_the_folder_is_refused(clouds: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "outside.parquet"
+    (clouds / "events.parquet").rename(outside)
+    for name in ("../outside.parquet", "link.parquet"):
+        write_card(clouds, source={"format": "parquet", "files": [name]})
+        (clouds / "link.parquet").unlink(missing_ok=True)
+        (clouds / "link.parquet").symlink_to(outside)
+        with pytest.raises(DataError, match="leaves the card's folder"):
+            read(clouds)
+    write_card(clouds, source={"format": "parquet", "files": [str(outside)]})
+    assert len(read(clouds)) == 300
+
+
+def test_a_glob_that_finds_nothing_is_told(clouds: Path) -> None:
+    write_card(clouds, source={"format": "parquet", "files": ["run*.parquet"]})
+    with pytest.raises(DataError, match="nothing matches 'run"):
+        read(clouds)
 
 
 def test_unknown_features_formats_and_keys_are_told(clouds: Path) -> None:
     with pytest.raises(RecipeError, match="no feature 'mas'; did you mean 'mass'"):
-        datasets.load(clouds, ["mas"])
-    write_card(clouds, source={"format": "parket", "files": []})
+        read(clouds, ["mas"])
+    write_card(clouds, source={"format": "parket", "files": ["events.parquet"]})
     with pytest.raises(RecipeError, match="did you mean 'parquet'"):
-        datasets.load(clouds)
+        read(clouds)
     write_card(clouds, label={})
     with pytest.raises(RecipeError, match="did you mean 'labels'"):
-        datasets.load(clouds)
+        read(clouds)
+
+
+@pytest.fixture
+def shards(tmp_path: Path) -> Path:
+    """Return a dataset of three files, sorted by class as generators write them."""
+    x, y = three_clouds(900)
+    event = np.arange(900)
+    folder = tmp_path / "shards"
+    folder.mkdir()
+    for number in range(3):
+        of = y == number
+        columns = dict(zip(FEATURES, x[of].T, strict=True))
+        table = pa.table({**columns, "kind": y[of], "event": event[of], "w": np.abs(x[of, 0])})
+        pq.write_table(table, folder / f"part{number}.parquet")
+    write_card(folder, source={"format": "parquet", "files": ["part*.parquet"]})
+    return folder
+
+
+def test_a_column_of_another_type_in_a_later_file_is_told(shards: Path) -> None:
+    table = pq.read_table(shards / "part1.parquet")
+    table = table.set_column(0, "mass", [np.arange(len(table))])
+    pq.write_table(table, shards / "part1.parquet")
+    with pytest.raises(DataError, match="part1.parquet: column 'mass' is flat int64, in .*part0"):
+        read(shards)
+
+
+def test_a_damaged_file_is_skipped_only_when_the_card_says_so(shards: Path) -> None:
+    bad = shards / "part3.parquet"
+    bad.write_bytes(b"PAR1 no more than that")
+    with pytest.raises(DataError, match="part3.parquet"):
+        read(shards)
+    source = {"format": "parquet", "files": ["part*.parquet"], "skip_unreadable": True}
+    write_card(shards, source=source)
+    data = datasets.open_dataset(shards)
+    assert len(datasets.read(data)) == 900
+    assert list(data.assembler.survey.skipped) == [str(bad)]
+
+
+def _rows(events: Events) -> set[tuple[float, ...]]:
+    return {(*x, y, w) for x, y, w in zip(events.x.tolist(), events.y, events.weight, strict=True)}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"selection": "mass > 60"},
+        {"splits": {"by": "hash", "of": ["event"]}},
+        {"splits": {"by": "column", "test": "event % 5 == 0"}, "selection": "count > 30"},
+        {"weights": {"column": "w", "balance": True, "flat": {"mass": [20, 60, 100, 140]}}},
+        {"labels": {"where": {"light": "mass < 70", "heavy": "mass > 90"}}},
+    ],
+)
+def test_on_disk_every_event_is_where_it_is_in_memory(
+    shards: Path, tmp_path: Path, changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from hepnn.data import sources, splits
+
+    monkeypatch.setattr(splits, "BLOCK", 256)
+    monkeypatch.setattr(sources, "CHUNK_ENTRIES", (70, 70))
+    source = {"format": "parquet", "files": ["part*.parquet"]}
+    write_card(shards, **{"source": source, **changes})
+    data = datasets.open_dataset(shards)
+    memory = datasets.divide(data, 700)
+    disk = datasets.divide_on_disk(data, tmp_path / "stream", 700)
+    pieces = [events for events, _ in disk.train.pieces(1, 0, 32)]
+    streamed = set().union(*map(_rows, pieces))
+    assert streamed == _rows(memory.train.events)
+    assert _rows(disk.validation) == _rows(memory.validation)
+    assert _rows(disk.test) == _rows(memory.test)
+    assert disk.fingerprint == memory.fingerprint
+    assert disk.events == memory.events
+    np.testing.assert_allclose(disk.statistics.mean, memory.statistics.mean, rtol=1e-9)
+    np.testing.assert_allclose(disk.statistics.std, memory.statistics.std, rtol=1e-9)
+
+
+def test_the_hash_of_an_event_decides_in_whichever_file_it_is(shards: Path) -> None:
+    write_card(
+        shards,
+        source={"format": "parquet", "files": ["part*.parquet"]},
+        splits={"by": "hash", "of": ["event"]},
+        observers=[{"name": "event"}],
+    )
+    before = datasets.divide(datasets.open_dataset(shards))
+    (shards / "part0.parquet").rename(shards / "part9.parquet")
+    after = datasets.divide(datasets.open_dataset(shards))
+    for name in ("validation", "test"):
+        events = [set(getattr(one, name).observers[:, 0]) for one in (before, after)]
+        assert events[0] == events[1]
+
+
+def test_files_decide_and_each_must_be_in_one_split(shards: Path) -> None:
+    split = {"by": "file", "train": ["part0*"], "validation": ["part1*"], "test": ["part2*"]}
+    source = {"format": "parquet", "files": ["part*.parquet"]}
+    labels = {"kind": "none"}
+    write_card(shards, source=source, splits=split, labels=labels)
+    parts = datasets.divide(datasets.open_dataset(shards))
+    y = three_clouds(900)[1]
+    assert parts.events == {
+        "train": (y == 0).sum(),
+        "validation": (y == 1).sum(),
+        "test": (y == 2).sum(),
+    }
+    write_card(shards, source=source, splits={**split, "test": ["part[12]*"]}, labels=labels)
+    with pytest.raises(DataError, match="part1.parquet is in validation and test"):
+        datasets.divide(datasets.open_dataset(shards))

@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 from clouds import three_clouds
 
-from hepnn.data import scaling
+from hepnn.data import scaling, statistics
 
 
-@pytest.mark.parametrize("name", list(scaling.SCALINGS))
+@pytest.mark.parametrize("name", list(scaling.FOLDED))
 def test_every_number_is_on_its_grid(name: str) -> None:
     x, _ = three_clouds()
-    fitted = scaling.SCALINGS[name](x)
+    fitted = scaling.fit(statistics.of(x), [name] * x.shape[1])
     offset = fitted["offset"] * 2.0 ** (scaling.OFFSET_STEP - fitted["exponent"])
     assert np.array_equal(offset, np.round(offset))
     assert np.array_equal(fitted["exponent"], np.round(fitted["exponent"]))
@@ -57,3 +57,21 @@ def test_a_constant_feature_is_harmless() -> None:
     x = np.full((10, 1), 3.0)
     fitted = scaling.standard(x)
     assert np.isfinite([fitted["offset"], fitted["exponent"]]).all()
+
+
+def test_minmax_scaling_takes_the_range_into_zero_to_one_and_a_quarter() -> None:
+    x, _ = three_clouds()
+    fitted = scaling.fit(statistics.of(x), ["minmax"] * 4)
+    z = (x - fitted["offset"]) * 2.0 ** -fitted["exponent"]
+    assert np.all(z.min(0) >= 0) and np.all(z.max(0) <= 1.25)
+    assert np.all(z.max(0) > 0.5)
+
+
+def test_each_feature_has_its_own_scaling() -> None:
+    x, _ = three_clouds()
+    names = ["standard", "none", "minmax", "none"]
+    fitted = scaling.fit(statistics.of(x), names)
+    for column, name in enumerate(names):
+        alone = scaling.fit(statistics.of(x), [name] * 4)
+        for key, values in fitted.items():
+            assert values[column] == alone[key][column]

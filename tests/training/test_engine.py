@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from hepnn.recipe import Architecture, Beta, EarlyStopping, Fit, Prune, Quantize, Schedule
+from hepnn.data.feed import Memory
 from hepnn.run import Events
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -130,11 +131,12 @@ def test_the_rule_takes_keras_for_callbacks_after_each_batch(events: Events) -> 
             EachBatch.calls += 1
 
     model, _ = _fit("epoch", events)
-    assert engine.choose(model, events, 300, []).engine == "epoch"
-    choice = engine.choose(model, events, 300, [EachBatch()])
+    data = Memory(events)
+    assert engine.choose(model, data, 300, []).engine == "epoch"
+    choice = engine.choose(model, data, 300, [EachBatch()])
     assert (choice.engine, choice.reason) == ("keras", "EachBatch is called after each batch")
-    driver = engine.KerasFit(model, events, None, 300, [EachBatch()])
-    driver.epoch(np.arange(len(events)))
+    driver = engine.KerasFit(model, data, None, 300, [EachBatch()])
+    driver.epoch(data.pieces(1, 0, 300))
     assert EachBatch.calls == 7  # 2,000 events in batches of 300
 
 
@@ -145,4 +147,4 @@ def test_the_rule_takes_keras_for_heavy_batches(events: Events) -> None:
     model = architectures.get("lenet5")((32, 32, 1), (10,), nn=vocabularies.get("float"))
     # C1 117,600; C5 48,000; F6 10,080. C3's partial kernel is counted with its 1,500 weights.
     assert engine.multiplications(model) == pytest.approx(28**2 * 150 + 100 * 1500 + 48000 + 10080)
-    assert engine.choose(model, events, 100_000, []).engine == "keras"
+    assert engine.choose(model, Memory(events), 100_000, []).engine == "keras"

@@ -1,70 +1,31 @@
-"""The pictures of a run: SVG that reads on white and on near-black.
-
-Everything that is ink (axes, ticks, text) is drawn in one marked colour, which becomes
-`currentColor` in the file: a picture inside a page takes the page's text colour, and a picture
-alone follows the reader's colour scheme. Two calls with equal content give equal bytes.
-"""
+"""The pictures of a run; in `hepnn.plots.regression` those of one task, in `.data` a dataset's."""
 
 from __future__ import annotations
 
-import io
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-from xml.sax.saxutils import escape
 
-import mplhep
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyBboxPatch
 from matplotlib.textpath import TextPath
-from matplotlib.ticker import LogFormatterSciNotation, MaxNLocator, NullFormatter
+from matplotlib.ticker import MaxNLocator, NullFormatter
 
-from hepnn import files
-
-#: Colours of classes. Each has a contrast of 3 on white and on #10141a, and any two stay
-#: 0.08 apart in OKLab under simulated protanopia, deuteranopia and tritanopia; from the sixth
-#: class on the dashes tell them apart.
-COLOURS = ("#3f8cf5", "#cf7d00", "#0b7a55", "#d81b60", "#7a4bd0")
-
-_DASHES: tuple[Any, ...] = ("-", (0, (5, 1.6)), (0, (1.2, 1.2)))
-_GOOD, _BAD = "#1f883d", "#dc3545"
-
-# A colour that nobody picks, so that it can be found in the file.
-_INK = "#010203"
-
-_ALONE = (
-    "<style>svg:root{color:#1f2328}"
-    "@media(prefers-color-scheme:dark){svg:root{color:#e6edf3}}</style>"
+from hepnn.plots.style import (
+    BAD,
+    COLOURS,
+    GOOD,
+    INK,
+    STYLE,
+    colour_of,
+    dash_of,
+    literal,
+    short,
+    write,
 )
-
-_STYLE: Any = {
-    **mplhep.style.CMS,
-    "font.size": 10.5,
-    "font.sans-serif": ["TeX Gyre Heros", "Helvetica", "Arial", "DejaVu Sans"],
-    "text.color": _INK,
-    "axes.edgecolor": _INK,
-    "axes.labelcolor": _INK,
-    "axes.linewidth": 0.9,
-    "axes.facecolor": "none",
-    "figure.facecolor": "none",
-    "savefig.facecolor": "none",
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-    "xtick.major.size": 5,
-    "xtick.minor.size": 2.5,
-    "ytick.major.size": 5,
-    "ytick.minor.size": 2.5,
-    "xtick.major.pad": 4,
-    "ytick.major.pad": 4,
-    "lines.linewidth": 1.6,
-    "legend.labelcolor": _INK,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "hepnn",
-}
 
 
 def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
@@ -73,8 +34,9 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
     Parameters
     ----------
     history
-        Columns by name: `loss`, `val_loss`, `accuracy`, `val_accuracy`, `sparsity`, `ebops`,
-        `beta`, `learning_rate`, as far as they exist; `epoch` numbers the rows.
+        Columns by name: `loss`, `accuracy` and `mae`, of the validation events with `val_` before
+        them, `sparsity`, `ebops`, `beta`, `learning_rate`, as far as they exist; `epoch` numbers
+        the rows.
     path
         The SVG file to write.
     """
@@ -82,6 +44,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
     panels = [
         ("loss", [("loss", "training"), ("val_loss", "validation")], "linear"),
         ("accuracy", [("accuracy", "training"), ("val_accuracy", "validation")], "linear"),
+        ("mean absolute error", [("mae", "training"), ("val_mae", "validation")], "linear"),
         ("sparsity", [("sparsity", "")], "linear"),
         ("EBOPs", [("ebops", "")], "log"),
         ("EBOPs' weight $\\beta$", [("beta", "")], "log"),
@@ -90,7 +53,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
     drawn = [p for p in panels if any(_has(columns, name) for name, _ in p[1])] or panels[:1]
     length = max((len(values) for values in columns.values()), default=0)
     epochs = columns.get("epoch", np.arange(1, length + 1))
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         columns_of_panels = min(len(drawn), 3)
         rows = -(-len(drawn) // columns_of_panels)
         figure = Figure((3.1 * columns_of_panels, 2.3 * rows), layout="constrained")
@@ -101,7 +64,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
             _panel(axes, epochs, columns, series, scale)
             axes.set_ylabel(label)
             axes.set_xlabel("epoch")
-        return _write(figure, path, "Learning curves: " + ", ".join(p[0] for p in drawn))
+        return write(figure, path, "Learning curves: " + ", ".join(p[0] for p in drawn))
 
 
 def confusion(matrix: np.ndarray, classes: Sequence[str], path: Path) -> Path:
@@ -120,19 +83,19 @@ def confusion(matrix: np.ndarray, classes: Sequence[str], path: Path) -> Path:
     total = counts.sum(axis=1, keepdims=True)
     share = np.divide(counts, total, out=np.zeros_like(counts), where=total > 0)
     number = len(classes)
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         side = 1.0 + max(0.52 * number, 3.1)
         figure = Figure((side + 0.3, side), layout="constrained")
         axes = figure.subplots()
         axes.set(xlim=(-0.5, number - 0.5), ylim=(number - 0.5, -0.5), aspect="equal")
         for row, column in np.ndindex(counts.shape):
             _cell(axes, row, column, float(share[row, column]))
-        names = [_literal(name) for name in classes]
-        axes.set_xticks(range(number), names, rotation=0 if _short(classes, 4) else 40)
+        names = [literal(name) for name in classes]
+        axes.set_xticks(range(number), names, rotation=0 if short(classes, 4) else 40)
         axes.set_yticks(range(number), names)
         axes.tick_params(which="both", length=0)
         axes.set(xlabel="decided as, % of the true class", ylabel="true class")
-        return _write(figure, path, f"Confusion of {', '.join(classes)}, % of the true class")
+        return write(figure, path, f"Confusion of {', '.join(classes)}, % of the true class")
 
 
 def roc(
@@ -153,18 +116,18 @@ def roc(
         Background efficiencies that are marked.
     """
     floor = min((*working_points, 1e-3)) / 3
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure((5.2, 4.6), layout="constrained")
         axes = figure.subplots()
         for point in working_points:
-            axes.axhline(point, color=_INK, alpha=0.35, linewidth=0.8, linestyle=(0, (1, 2)))
+            axes.axhline(point, color=INK, alpha=0.35, linewidth=0.8, linestyle=(0, (1, 2)))
         for number, (name, curve) in enumerate(curves.items()):
             signal = np.asarray(curve["signal"], np.float64)
             background = np.asarray(curve["background"], np.float64)
-            style: Any = {"color": _colour(number), "zorder": 3}
-            label = f"{_literal(name)}   {curve['auc']:.4f}"
+            style: Any = {"color": colour_of(number), "zorder": 3}
+            label = f"{literal(name)}   {curve['auc']:.4f}"
             thinned = _thin(signal, background, floor)
-            axes.plot(*thinned, label=label, linestyle=_dash(number), **style)
+            axes.plot(*thinned, label=label, linestyle=dash_of(number), **style)
             for point in working_points:
                 index = int(np.searchsorted(background, point + 1e-12, side="right")) - 1
                 if index > 0:
@@ -175,7 +138,7 @@ def roc(
             columns = 1 if len(curves) <= 6 else 2
             legend = axes.legend(title="AUC", loc="upper left", ncols=columns, handlelength=2)
             legend.get_title().set_fontweight("bold")
-        return _write(figure, path, f"ROC curves of {', '.join(curves)}, each against the others")
+        return write(figure, path, f"ROC curves of {', '.join(curves)}, each against the others")
 
 
 def overview(run_summary: Mapping[str, Any], path: Path) -> Path:
@@ -184,15 +147,16 @@ def overview(run_summary: Mapping[str, Any], path: Path) -> Path:
     Parameters
     ----------
     run_summary
-        As `hepnn.report.summary` makes it. `stages`: list of `name`, `accuracy` (or None) and
-        `detail`. `stage`: the one shipped. `events`: how many were compared. `reference`: lines
-        under the reference. `artefacts`: list of `title`, `events`, `mismatches`, `result`
-        (one line), `exact` (equal bits are owed), `good` and `cost` (short lines).
+        As `hepnn.report.summary` makes it. `stages`: list of `name`, `accuracy` (or None),
+        `headline`, said where there is no accuracy, and `detail`. `stage`: the one shipped.
+        `events`: how many were compared. `reference`: lines under the reference. `artefacts`:
+        list of `title`, `events`, `mismatches`, `result` (one line), `exact` (equal bits are
+        owed), `good` and `cost` (short lines).
     path
         The SVG file to write.
     """
     width, height = 675.0, 232.0
-    with rc_context(_STYLE):
+    with rc_context(STYLE):
         figure = Figure((width / 72, height / 72))
         axes = figure.add_axes((0, 0, 1, 1))
         axes.set(xlim=(0, width), ylim=(0, height))
@@ -210,39 +174,22 @@ def overview(run_summary: Mapping[str, Any], path: Path) -> Path:
         for left, wide, box in boxes:
             _artefact_box(axes, left, wide, box, reference=box is reference)
             middle = left + wide / 2
-            axes.plot([middle, middle], [bus, 124], color=_INK, linewidth=1.1, alpha=0.6)
+            axes.plot([middle, middle], [bus, 124], color=INK, linewidth=1.1, alpha=0.6)
             if box is not reference:
                 _badge(axes, middle, (bus + 124) / 2, box)
         if artefacts:
             ends = [left + wide / 2 for left, wide, _ in (boxes[0], boxes[-1])]
-            axes.plot(ends, [bus, bus], color=_INK, linewidth=1.1, alpha=0.6)
+            axes.plot(ends, [bus, bus], color=INK, linewidth=1.1, alpha=0.6)
             text = f"{shipped} stage, the same {run_summary['events']:,} events through each"
         else:
             text = "nothing shipped and compared yet"
         axes.text(width / 2, bus + 7, text, size=9.5, ha="center", va="bottom")
         told = "; ".join(f"{box['title']}: {box['result']}" for box in artefacts)
-        return _write(figure, path, f"From training to firmware. {told or text}")
+        return write(figure, path, f"From training to firmware. {told or text}")
 
 
 def _has(columns: Mapping[str, np.ndarray], name: str) -> bool:
     return name in columns and bool(np.isfinite(columns[name]).any())
-
-
-def _colour(number: int) -> str:
-    return COLOURS[number % len(COLOURS)]
-
-
-def _dash(number: int) -> Any:
-    return _DASHES[number // len(COLOURS) % len(_DASHES)]
-
-
-def _literal(name: str) -> str:
-    """Keep a name from being read as mathematics, or as a label to be hidden."""
-    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
-
-
-def _short(names: Sequence[str], length: int) -> bool:
-    return all(len(name) <= length for name in names)
 
 
 def _panel(
@@ -257,7 +204,9 @@ def _panel(
     lowest, highest = np.inf, 0.0
     for number, (name, label) in enumerate(known):
         values = columns[name]
-        axes.plot(epochs[: len(values)], values, marker=marker, color=_colour(number), label=label)
+        axes.plot(
+            epochs[: len(values)], values, marker=marker, color=colour_of(number), label=label
+        )
         finite = values[np.isfinite(values)]
         lowest, highest = min(lowest, finite.min()), max(highest, finite.max())
     # Within a decade or so, a logarithmic axis has too few labels to be read.
@@ -280,7 +229,7 @@ def _cell(axes: Axes, row: int, column: int, share: float) -> None:
                                   alpha=max(share, 0.03)))  # fmt: skip
     percent = 100 * share
     text = f"{percent:.0f}" if percent >= 9.95 or percent == 0 else f"{percent:.1f}"
-    ink = "white" if share > 0.8 else _INK
+    ink = "white" if share > 0.8 else INK
     weight = "bold" if row == column else "normal"
     axes.text(column, row, text, ha="center", va="center", size=9.5, color=ink, weight=weight)
 
@@ -323,29 +272,34 @@ def _fitted(
     axes: Axes, where: tuple[float, float], text: str, size: float, room: float, **how: Any
 ) -> None:
     """Write a line, smaller where it would leave its box."""
-    literal = _literal(text)
-    wide = TextPath((0, 0), literal, size=size).get_extents().width if text.strip() else 0
-    axes.text(*where, literal, size=size * min(1, room / max(wide * 1.04, 1)), **how)
+    shown = literal(text)
+    wide = TextPath((0, 0), shown, size=size).get_extents().width if text.strip() else 0
+    axes.text(*where, shown, size=size * min(1, room / max(wide * 1.04, 1)), **how)
 
 
 def _stage_box(
     axes: Axes, left: float, low: float, wide: float, stage: Mapping[str, Any], shipped: bool
 ) -> None:
-    _box(axes, left, low, wide, 54, COLOURS[0] if shipped else _INK, 0.14 if shipped else 0.05)
+    _box(axes, left, low, wide, 54, COLOURS[0] if shipped else INK, 0.14 if shipped else 0.05)
     room = wide - 24
     bold: Any = {"weight": "bold", "va": "center"}
-    _fitted(axes, (left + 12, low + 34), stage["name"], 12, room * 0.55, **bold)
-    if (accuracy := stage.get("accuracy")) is not None:
-        right = (left + wide - 12, low + 34)
+    accuracy, headline = stage.get("accuracy"), stage.get("headline")
+    first, last = (41, 11) if accuracy is None and headline else (34, 14)
+    _fitted(axes, (left + 12, low + first), stage["name"], 12, room * 0.55, **bold)
+    if accuracy is not None:
+        right = (left + wide - 12, low + first)
         _fitted(axes, right, f"{100 * accuracy:.1f} %", 13, room * 0.45, ha="right", **bold)
-    _fitted(axes, (left + 12, low + 14), stage.get("detail", ""), 9, room, va="center", alpha=0.85)
+    elif headline:  # as long as a line
+        _fitted(axes, (left + 12, low + 25.5), headline, 10, room, **bold)
+    detail = (left + 12, low + last)
+    _fitted(axes, detail, stage.get("detail", ""), 9, room, va="center", alpha=0.85)
 
 
 def _artefact_box(
     axes: Axes, left: float, wide: float, box: Mapping[str, Any], reference: bool
 ) -> None:
     low, high = 2.0, 122.0
-    state = COLOURS[0] if reference else _GOOD if box["good"] else _BAD
+    state = COLOURS[0] if reference else GOOD if box["good"] else BAD
     _box(axes, left, low, wide, high, state, 0.1)
     middle, room = left + wide / 2, wide - 14
     style: Any = {"ha": "center", "va": "center"}
@@ -362,44 +316,13 @@ def _artefact_box(
 
 
 def _arrow(axes: Axes, start: tuple[float, float], end: tuple[float, float]) -> None:
-    arrow = {"arrowstyle": "-|>", "color": _INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
+    arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 1.1, "shrinkA": 0, "shrinkB": 0}
     axes.annotate("", end, start, arrowprops=arrow)
 
 
 def _badge(axes: Axes, x: float, y: float, box: Mapping[str, Any]) -> None:
-    colour = _GOOD if box["good"] else _BAD
+    colour = GOOD if box["good"] else BAD
     sign = "≠" if not box["good"] else "=" if box.get("exact", True) else "≈"
     axes.add_patch(Circle((x, y), 7.5, facecolor=colour, linewidth=0, zorder=4))
     style: dict[str, Any] = {"family": "DejaVu Sans", "weight": "bold", "color": "white"}
     axes.text(x, y, sign, size=11, ha="center", va="center_baseline", zorder=5, **style)
-
-
-def _write(figure: Figure, path: Path, title: str) -> Path:
-    for axes in figure.axes:
-        if axes.get_yscale() == "log":
-            axes.yaxis.set_major_formatter(LogFormatterSciNotation())
-    stream = io.BytesIO()
-    nothing = dict.fromkeys(("Date", "Creator", "Format", "Type"))
-    figure.savefig(stream, format="svg", metadata=nothing)
-    text = stream.getvalue().decode("utf-8")
-    # The file's own style sheet would reach the whole page that the picture is put into.
-    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, count=1, flags=re.DOTALL)
-    head = (
-        '<svg role="img" style="stroke-linejoin:round;stroke-linecap:butt" '
-        f"aria-label={_quoted(title)} "
-    )
-    text = text.replace("<svg ", head, 1)
-    text = re.sub(r"(<svg [^>]*>)", lambda found: found.group(1) + _ALONE, text, count=1)
-    text = re.sub(r' d="[^"]*"', _rounded, text)
-    files.write_text(path, text.replace(_INK, "currentColor"))
-    return path
-
-
-def _rounded(drawn: re.Match[str]) -> str:
-    """Write a path's numbers to a hundredth of a point: half the bytes, the same picture."""
-    numbers = re.sub(r"-?\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}", drawn[0])
-    return " ".join(numbers.split()).join((" ", ""))
-
-
-def _quoted(text: str) -> str:
-    return '"' + escape(text, {'"': "&quot;"}) + '"'
