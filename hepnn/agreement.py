@@ -3,13 +3,12 @@
 For an artefact that owes equal bits, one differing output on one event breaks the promise, and
 the first layer that differs is looked for. For a lossy one, what counts are decisions: the
 fraction of events decided otherwise, and the shift of the signal efficiency at fixed
-background rates.
+background rates, or what the task has in their place.
 """
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,10 @@ from hepnn.recipe import Bounds
 from hepnn.run import Events, Run
 from hepnn.targets import Artefact
 from hepnn.targets import kit as kits
+from hepnn.tasks import Task
 from hepnn.tasks import get as get_task
+from hepnn.tasks import scaling as scalings
+from hepnn.tasks.scaling import Scaling
 
 #: Stands for the distance to an answer that is not finite; JSON has no infinity.
 NOT_FINITE = float(np.finfo(np.float32).max)
@@ -47,8 +49,8 @@ def agree(
     Returns
     -------
     dict
-        `reference`, `events`, `artefacts` of the last stage compared, `holds`, and the same by
-        stage under `stages`. Over all test events and stages it is kept as `agreement.json`.
+        `reference`, `task`, `events`, `artefacts` of the last stage compared, `holds`, and the
+        same by stage under `stages`. Over all test events and stages it is kept as `agreement.json`.
 
     Raises
     ------
@@ -61,12 +63,13 @@ def agree(
         shipped = [name for name in shipped if name == stage]
     if not shipped:
         raise RunError(f"run {run.name} has no exports to compare: hepnn deploy {run}")
-    chosen = run.events("test") if dataset is None else datasets.load_for(run, dataset)
+    chosen = run.events("test") if dataset is None else datasets.read_for(run, dataset)
     chosen = datasets.take(chosen, np.arange(min(events or len(chosen), len(chosen))))
     stages = {name: _agree_stage(run, name, chosen) for name in shipped}
     last = stages[shipped[-1]]
     document = {
         "reference": "keras",
+        "task": run.recipe.task,
         "stage": shipped[-1],
         "events": len(chosen),
         "artefacts": last["artefacts"],
@@ -87,6 +90,7 @@ def insist(document: dict[str, Any]) -> None:
         One line naming the artefacts, and the first layer that differs where it is known.
     """
     broken = []
+    words = get_task(document.get("task", "classify")).WORDS
     for stage, found in document["stages"].items():
         for name, figures in found["artefacts"].items():
             if figures["holds"]:
@@ -97,15 +101,22 @@ def insist(document: dict[str, Any]) -> None:
                     text += f", first in layer {figures['first_difference']!r}"
             else:
                 text = (
-                    f"refused: {figures['decision_flips']:.2%} of decisions flip, efficiency "
-                    f"shifts by {figures['max_efficiency_shift']:.2%}"
+                    f"refused: {figures['decision_flips']:.2%} of {words.decision}s "
+                    f"{words.flip}, {words.efficiency} shifts by "
+                    f"{figures['max_efficiency_shift']:.2%}"
                 )
             broken.append(f"{name} of stage {stage}: {text}")
     if broken:
         raise AgreementBroken("the promise is broken: " + "; ".join(broken))
 
 
-def compare(reference: np.ndarray, answer: np.ndarray, events: Events, task: Any) -> dict[str, Any]:
+def compare(
+    reference: np.ndarray,
+    answer: np.ndarray,
+    events: Events,
+    task: Task,
+    scaling: Scaling | None = None,
+) -> dict[str, Any]:
     """Compare two sets of outputs on the same events.
 
     Parameters
@@ -113,28 +124,25 @@ def compare(reference: np.ndarray, answer: np.ndarray, events: Events, task: Any
     reference, answer
         `(events, outputs)`.
     events
-        Labels and weights, for the efficiencies.
-    task
-        Module of the task.
+        Labels and weights.
+    task, scaling
+        Module of the task, and what lies between outputs and labels.
 
     Returns
     -------
     dict
         `bit_exact`; `mismatches`, events with any output that differs; `max_abs_diff`;
-        `decision_flips`, the fraction of events decided otherwise; `max_efficiency_shift`, the
-        largest change over classes and background rates of the signal efficiency.
+        `decision_flips` and `max_efficiency_shift`, as the task's `changes` defines them.
     """
     answer = np.asarray(answer, np.float32).reshape(reference.shape)
     equal = reference == answer
     finite = np.isfinite(answer)
     difference = np.abs(reference.astype(np.float64) - np.where(finite, answer, 0.0))
-    flips = float(np.mean(task.decisions(reference) != task.decisions(answer)))
     return {
         "bit_exact": bool(equal.all()),
         "mismatches": int((~equal.reshape(len(equal), -1).all(axis=1)).sum()),
         "max_abs_diff": float(difference.max()) if finite.all() else NOT_FINITE,
-        "decision_flips": flips,
-        "max_efficiency_shift": _efficiency_shift(reference, answer, events, task),
+        **task.changes(reference, answer, events, scaling),
     }
 
 
@@ -207,7 +215,7 @@ def _agree_stage(run: Run, stage: str, events: Events) -> dict[str, Any]:
     console.import_tensorflow()
     from hepnn.training import network
 
-    task = get_task(run.recipe.task)
+    task, scaling = get_task(run.recipe.task), scalings.of(run)
     model = network.load_model(run.model_file(stage))
     reference = network.predict(model, events.x)
     found: dict[str, Any] = {}
@@ -216,7 +224,7 @@ def _agree_stage(run: Run, stage: str, events: Events) -> dict[str, Any]:
         target = targets.get(written["target"])
         with console.working(f"agreement: {stage}, {written['target']}, {len(events)} events"):
             for artefact in target.load(folder):
-                figures = compare(reference, artefact.predict(events.x), events, task)
+                figures = compare(reference, artefact.predict(events.x), events, task, scaling)
                 bounds = run.recipe.agreement.get(artefact.name, Bounds())
                 figures.update(verdict(artefact, figures, bounds))
                 if artefact.promise == "exact" and not figures["holds"]:
@@ -261,26 +269,3 @@ def verdict(artefact: Artefact, figures: dict[str, Any], bounds: Bounds) -> dict
         "verdict": good if kept else bad,
         "first_difference": None,
     }
-
-
-def _efficiency_shift(
-    reference: np.ndarray, answer: np.ndarray, events: Events, task: Any
-) -> float:
-    shift = 0.0
-    before, after = task.scores(reference), task.scores(answer)
-    for number in range(reference.shape[-1]):
-        signal = events.y == number
-        if not signal.any() or signal.all():
-            continue
-        shares = [
-            task.efficiencies(score[:, number], signal, events.weight, _backgrounds(signal, task))
-            for score in (before, after)
-        ]
-        shift = max(shift, float(np.abs(shares[0] - shares[1]).max(initial=0.0)))
-    return shift
-
-
-def _backgrounds(signal: np.ndarray, task: Any) -> Sequence[float]:
-    """Return the background rates that the events can resolve: ten events or more."""
-    background = np.count_nonzero(~signal)
-    return [rate for rate in task.BACKGROUNDS if rate * background >= 10]

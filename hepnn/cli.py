@@ -198,6 +198,7 @@ def list_(
         "targets": _targets,
         "kits": _kits,
         "architectures": _architectures,
+        "functions": _functions,
     }
     if what not in tables:
         raise RecipeError(f"nothing to list under {what!r}; {nearest(what, tables)}")
@@ -381,6 +382,15 @@ def _architectures() -> list[dict[str, Any]]:
     from hepnn.architectures import ARCHITECTURES
 
     return [{"name": name, "function": function} for name, function in ARCHITECTURES.items()]
+
+
+def _functions() -> list[dict[str, Any]]:
+    from hepnn.data.functions import FUNCTIONS
+
+    return [
+        {"function": f"{name}({function.arguments})", "gives": function.description}
+        for name, function in FUNCTIONS.items()
+    ]
 
 
 def _declared(kind: str) -> list[tuple[str, dict[str, Any]]]:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from hepnn import console, files
 from hepnn.data import dataset as datasets
 from hepnn.run import Run
 from hepnn.tasks import get as get_task
+from hepnn.tasks import scaling as scalings
 
 
 def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
@@ -29,11 +28,11 @@ def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
     console.import_tensorflow()
     from hepnn.training import network
 
-    data = datasets.load_for(run, dataset)
-    task = get_task(run.recipe.task)
+    data = datasets.read_for(run, dataset)
+    task, scaling = get_task(run.recipe.task), scalings.of(run)
     for stage in run.stages:
-        logits = network.predict(network.load_model(run.model_file(stage)), data.x)
-        document["stages"][stage] = task.evaluate(logits, data, run.classes)
+        outputs = network.predict(network.load_model(run.model_file(stage)), data.x)
+        document["stages"][stage] = task.evaluate(outputs, data, run.classes, scaling=scaling)
     return document
 
 
@@ -49,14 +48,13 @@ def write(model: Any, run: Run, folder: Path) -> dict[str, Any]:
     folder
         Of the stage.
     """
-    from hepnn import plots
     from hepnn.compress import prune, quantize
     from hepnn.training import network
 
-    events, classes = run.events("test"), run.classes
-    task = get_task(run.recipe.task)
-    logits = network.predict(model, events.x)
-    metrics = task.evaluate(logits, events, classes, run.recipe.seed)
+    events, names = run.events("test"), run.classes
+    task, scaling = get_task(run.recipe.task), scalings.of(run)
+    outputs = network.predict(model, events.x)
+    metrics = task.evaluate(outputs, events, names, run.recipe.seed, scaling)
     metrics["parameters"] = network.parameters(model)
     metrics["size_bytes"] = (folder / "model.keras").stat().st_size
     metrics["sparsity"] = prune.sparsity(model)
@@ -64,11 +62,5 @@ def write(model: Any, run: Run, folder: Path) -> dict[str, Any]:
         metrics["bits"] = widths
         metrics["ebops"] = quantize.ebops(model)
     files.write_json(folder / "metrics.json", metrics)
-    plots.confusion(np.asarray(metrics["confusion"]), classes, folder / "confusion.svg")
-    score = task.scores(logits)
-    curves = {}
-    for number, name in enumerate(classes):
-        _, signal, fakes = task.roc(score[:, number], events.y == number, events.weight)
-        curves[name] = {"signal": signal, "background": fakes, "auc": metrics["auc"][name]}
-    plots.roc(curves, folder / "roc.svg")
+    task.pictures(outputs, events, names, metrics, folder, scaling)
     return metrics

@@ -57,6 +57,21 @@ def test_flips_and_the_shift_of_efficiency_are_counted() -> None:
     assert found["max_efficiency_shift"] == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("classify", "3.00% of decisions flip, efficiency shifts by 1.00%"),
+        ("regress", "3.00% of predictions move, RMSE shifts by 1.00%"),
+    ],
+)
+def test_what_an_artefact_changes_is_told_in_the_tasks_words(task: str, said: str) -> None:
+    changes = {"decision_flips": 0.03, "max_efficiency_shift": 0.01}
+    figures = {"promise": "bounded", "holds": False, **changes}
+    stages = {"float": {"events": 100, "artefacts": {"hls4ml": figures}}}
+    with pytest.raises(AgreementBroken, match=f"hls4ml of stage float: refused: {said}$"):
+        agreement.insist({"task": task, "stages": stages})
+
+
 class _Faulty:
     """A target that repeats the Keras model, but for the weights of one layer."""
 

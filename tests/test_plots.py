@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from hepnn import plots
+from hepnn.plots import regression
 
 CLASSES = ["gluon", "quark", "W", "Z", "top", "bb"]
 SVG = "{http://www.w3.org/2000/svg}"
@@ -72,6 +73,26 @@ def curves(path: Path) -> Path:
     )
 
 
+def targets(number: int = 2, events: int = 3000) -> list[regression.Target]:
+    """Return targets whose predictions have a Gaussian resolution of a tenth."""
+    rng = np.random.default_rng(3)
+    drawn = []
+    for name in [*NAMES, *NAMES][:number]:
+        truth, residual = rng.normal(size=events), 0.1 * rng.normal(size=events)
+        drawn.append(regression.Target(name, "GeV", truth, truth + residual, (-0.1, 0.1)))
+    return drawn
+
+
+def density(path: Path) -> Path:
+    """Draw prediction against truth."""
+    return regression.predictions(targets(), np.ones(3000), path)
+
+
+def residuals(path: Path) -> Path:
+    """Draw residuals."""
+    return regression.residuals(targets(), np.ones(3000), path)
+
+
 def run_summary() -> dict:
     """Return a summary with one artefact that differs."""
     titles = ("TFLite", "hls4ml C++", "integer interpreter", "Verilog")
@@ -94,7 +115,7 @@ def overview(path: Path) -> Path:
     return plots.overview(run_summary(), path)
 
 
-@pytest.fixture(scope="module", params=[history, matrix, curves, overview])
+@pytest.fixture(scope="module", params=[history, matrix, curves, overview, density, residuals])
 def drawing(request: pytest.FixtureRequest) -> Callable[[Path], Path]:
     """Each of the pictures."""
     return request.param
@@ -205,6 +226,46 @@ def test_a_picture_of_nothing_shipped_is_drawn(tmp_path: Path) -> None:
     nothing = {"stages": [], "stage": None, "events": 0, "reference": [], "artefacts": []}
     text = plots.overview(nothing, tmp_path / "a.svg").read_text(encoding="utf-8")
     assert "nothing shipped and compared yet" in text
+
+
+def test_a_stage_without_an_accuracy_shows_its_headline(tmp_path: Path) -> None:
+    changed = run_summary()
+    changed["stages"][1]["headline"] = "RMSE mass 3.21 GeV"
+    text = plots.overview(changed, tmp_path / "a.svg").read_text(encoding="utf-8")
+    assert "<!-- RMSE mass 3.21 GeV -->" in text and "<!-- 72.8 % -->" in text
+
+
+def test_the_resolution_is_half_the_band(tmp_path: Path) -> None:
+    drawn = regression.residuals(targets(1), np.ones(3000), tmp_path / "a.svg")
+    text = drawn.read_text(encoding="utf-8")
+    assert "0.1 GeV" in text and "predicted − true" in text and "[GeV]" in text
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction"),
+    [
+        (np.zeros(5), np.zeros(5)),
+        (np.ones(1), np.zeros(1)),
+        (np.arange(9) * 1e-30, np.arange(9) * 1e-30),
+        (np.arange(9) * 1e30, np.zeros(9)),
+    ],
+)
+def test_any_predictions_are_drawn(
+    truth: np.ndarray, prediction: np.ndarray, tmp_path: Path
+) -> None:
+    low, high = float((prediction - truth).min()), float((prediction - truth).max())
+    one = [regression.Target("t", "1", truth, prediction, (low, high))]
+    weight = np.linspace(-0.1, 1, len(truth))
+    ElementTree.parse(regression.predictions(one, weight, tmp_path / "a.svg"))
+    ElementTree.parse(regression.residuals(one, weight, tmp_path / "b.svg"))
+
+
+def test_the_density_of_a_million_events_stays_small(tmp_path: Path) -> None:
+    """The cells are counted, not the events; nine panels at most."""
+    many = targets(12, 100_000)
+    path = regression.predictions(many, np.ones(100_000), tmp_path / "a.svg")
+    assert path.stat().st_size < 9 * 150_000
+    assert path.read_text(encoding="utf-8").count("predicted") == 9
 
 
 def test_a_curve_of_a_million_events_stays_small(tmp_path: Path) -> None:

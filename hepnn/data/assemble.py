@@ -16,7 +16,7 @@ import numpy as np
 from hepnn.data import groups, labels, sources, splits, weights
 from hepnn.data.card import Card, Classes, Group
 from hepnn.data.expressions import Expression
-from hepnn.data.formats.reader import Column, Reader
+from hepnn.data.formats.reader import Column, ColumnReader
 from hepnn.data.groups import Chunk
 from hepnn.data.sources import Part, Survey
 from hepnn.errors import DataError
@@ -45,7 +45,7 @@ class Rows:
     cell : np.ndarray
         Cell of class and kinematic bin `(examples,)`.
     observers : np.ndarray
-        `(examples, observers)` float32.
+        `(examples, observers)` float64: event numbers keep all their digits.
     entry : np.ndarray
         Which of the chunk's kept entries each example is of `(examples,)`, from 0.
     entries : int
@@ -151,7 +151,7 @@ class Assembler:
                 for _, future in waiting:
                     future.cancel()
 
-    def _reader(self, part: Part) -> Reader:
+    def _reader(self, part: Part) -> ColumnReader:
         """Return this thread's reader of a file; one file is open a thread."""
         held = getattr(self._local, "held", None)
         if held is None or held[0] != part.number:
@@ -214,9 +214,9 @@ class Assembler:
             y=y,
             weight=self.weight(chunk),
             cell=np.zeros(len(chunk), np.int64) + classes * per_class + bins,
-            observers=np.stack(observers, axis=1).astype(np.float32)
+            observers=np.stack(observers, axis=1).astype(np.float64)
             if observers
-            else np.empty((len(chunk), 0), np.float32),
+            else np.empty((len(chunk), 0)),
             entry=entry.reshape(-1),
             entries=len(kept) if self.thins else stop - start,
             fixed=self._fixed(part, chunk),
@@ -361,7 +361,7 @@ def _take(chunk: Chunk, keep: np.ndarray) -> Chunk:
     if keep.all():
         return chunk
     columns = {
-        name: column[keep] if hasattr(column, "__getitem__") and np.ndim(column) else column
+        name: column if np.isscalar(column) else column[keep]
         for name, column in chunk.columns.items()
     }
     return Chunk(columns, chunk.entry[keep], chunk.where)

@@ -97,9 +97,8 @@ def cut_out(value: Any, cut: tuple[int | slice, ...]) -> Any:
         lengths = np.asarray(awkward().num(value, axis=1))
         short = lengths < (place + 1 if place >= 0 else -place)
         if short.any():
-            entry = int(np.flatnonzero(short)[0])
             raise ValueError(
-                f"the list of event {entry} has {lengths[entry]} members; "
+                f"{short.sum()} of {len(short)} lists are too short; "
                 "first(x) gives NaN for an empty one"
             )
     return value[cut]

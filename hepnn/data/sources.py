@@ -12,8 +12,8 @@ from pathlib import Path, PurePath
 from hepnn import files, tables
 from hepnn.data.card import Card
 from hepnn.data.formats import FORMATS
-from hepnn.data.formats.reader import Column, Reader
-from hepnn.errors import DataError, nearest
+from hepnn.data.formats.reader import Column, ColumnReader
+from hepnn.errors import DataError
 
 #: Bytes of the columns that are read together.
 CHUNK_BYTES = 8 << 20
@@ -92,7 +92,7 @@ def paths(card: Card, folder: Path) -> list[Path | None]:
     return found or [None]
 
 
-def open_part(card: Card, path: Path | None) -> Reader:
+def open_part(card: Card, path: Path | None) -> ColumnReader:
     """Open a file by its card's format.
 
     Raises
@@ -140,10 +140,7 @@ def survey(card: Card, folder: Path, needs: Callable[[dict[str, Column]], Iterab
                 columns = dict(reader.columns)
                 needed = list(needs(columns))
             for name in needed:
-                if name not in reader.columns:
-                    raise DataError(
-                        f"{reader.where}: no column {name!r}; {nearest(name, reader.columns)}"
-                    )
+                reader.column(name)
                 if not _alike(columns[name], reader.columns[name]):
                     raise DataError(
                         f"{reader.where}: column {name!r} is {_said(reader.columns[name])}, in "

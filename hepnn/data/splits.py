@@ -74,6 +74,7 @@ def codes(
     block = rank // BLOCK
     chosen = np.clip(used - block * BLOCK, 0, BLOCK)
     place = rank - block * BLOCK
+    found: np.ndarray
     if isinstance(splits, FileSplits):
         found = np.asarray(fixed, np.int8)
     elif isinstance(splits, ColumnSplits):

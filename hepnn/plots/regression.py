@@ -21,7 +21,7 @@ from hepnn.plots.style import COLOURS, INK, STYLE, literal, write
 PANELS = 9
 
 #: Bins of each axis of the density, and of the residuals: the root of the events, within bounds.
-CELLS, BINS = (16, 40), (20, 60)
+CELLS, BINS = (24, 40), (20, 60)
 
 #: Shades of the density, a factor of two in events from one to the next.
 SHADES = 6

@@ -7,6 +7,7 @@ run does not have yet, or has lost, is said in its place.
 from __future__ import annotations
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,8 @@ from hepnn.report import folder, inline, numbers, tables, verdicts
 from hepnn.report.folder import Contents
 from hepnn.run import Run
 
-_PICTURES = {
-    "curves": "Training",
-    "confusion": "Confusion",
-    "roc": "ROC, each class against the others",
-}
+#: Points beyond which a picture has a line of the page for itself.
+COLUMN = 480
 
 
 def write(run: Run) -> Path:
@@ -39,6 +37,7 @@ def write(run: Run) -> Path:
         The page.
     """
     contents = folder.read(run)
+    titles = {"curves": "Training", **contents.task.PICTURES}
     overview = plots.overview(verdicts.summary(contents), run.path / "overview.svg")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -46,7 +45,8 @@ def write(run: Run) -> Path:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=numbers.count, duration=numbers.duration, size=numbers.size)
+    for shown in (numbers.count, numbers.duration, numbers.significant, numbers.size):
+        environment.filters[shown.__name__] = shown
     page = environment.get_template("report.html.j2").render(
         run=contents,
         manifest=contents.manifest,
@@ -56,10 +56,10 @@ def write(run: Run) -> Path:
         overview=inline.svg(overview, "overview"),
         stages=contents.stages,
         stage_rows=tables.stages(contents),
-        class_groups=tables.classes(contents),
+        class_groups=tables.by_name(contents),
         layer_rows=tables.layers(contents),
         targets=[tables.targets(contents, stage) for stage in _shipped(contents)],
-        pictures={stage: _pictures(run, stage) for stage in contents.stages},
+        pictures={stage: _pictures(run, stage, titles) for stage in contents.stages},
         commands=_commands(contents),
     )
     path = run.path / "report.html"
@@ -77,14 +77,16 @@ def _shipped(contents: Contents) -> list[str]:
     return [stage for stage in reversed(contents.stages) if stage in known]
 
 
-def _pictures(run: Run, stage: str) -> list[dict[str, Any]]:
+def _pictures(run: Run, stage: str, titles: Mapping[str, str]) -> list[dict[str, Any]]:
     """Return the pictures of a stage: markup, or why there is none."""
     found: list[dict[str, Any]] = []
-    for name, title in _PICTURES.items():
+    for name, title in titles.items():
         picture: dict[str, Any] = {"name": name, "title": title, "svg": None, "lacks": ""}
+        picture["wide"] = False
         try:
             path = run.path / "stages" / stage / f"{name}.svg"
             picture["svg"] = inline.svg(path, f"{stage}-{name}")
+            picture["wide"] = inline.width(picture["svg"]) > COLUMN
         except RunError as error:
             picture["lacks"] = str(error)
         found.append(picture)

@@ -11,6 +11,8 @@ import yaml
 from hepnn import files
 from hepnn.errors import RunError
 from hepnn.run import Run
+from hepnn.tasks import TASKS, Task
+from hepnn.tasks import get as get_task
 
 
 @dataclass
@@ -57,8 +59,14 @@ class Contents:
 
     @property
     def classes(self) -> list[str]:
-        """The names of the classes."""
+        """The names of the classes, or of the targets."""
         return list(self.data.get("classes", []))
+
+    @property
+    def task(self) -> Task:
+        """The task that the recipe names; where it cannot be read, the usual one."""
+        name = self.recipe.get("task")
+        return get_task(name if name in TASKS else "classify")
 
     @property
     def shipped(self) -> str | None:

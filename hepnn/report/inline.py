@@ -44,6 +44,12 @@ def svg(path: Path, prefix: str) -> Markup:
     return Markup(ElementTree.tostring(root, encoding="unicode"))  # noqa: S704
 
 
+def width(markup: Markup) -> float:
+    """Return the width in points that a picture was drawn with."""
+    found = re.search(r'viewBox="\S+ \S+ (\S+) ', markup)
+    return float(found[1]) if found else 0.0
+
+
 def _clean(element: ElementTree.Element, prefix: str) -> None:
     element.tag = _local(element.tag)
     for name, value in list(element.attrib.items()):

@@ -60,6 +60,8 @@ def measured(
     ('72.54 %', '72.24 to 72.84')
     >>> measured(251.3, (230.2, 275.0))
     ('251', '230 to 275')
+    >>> measured(2.051e-9, (1.98e-9, 2.12e-9), unit=" s")
+    ('2.051e-09 s', '1.980e-09 to 2.120e-09')
     """
     if not _is_number(value):
         return _other(value), ""
@@ -67,7 +69,13 @@ def measured(
         return significant(value * scale, 4) + unit, ""
     low, high = interval[0] * scale, interval[1] * scale
     half = (high - low) / 2
-    places = 4 if half <= 0 else min(max(1 - math.floor(math.log10(half)), 0), 6)
+    digit = 1 - math.floor(math.log10(half)) if half > 0 else 4
+    if digit > 8:  # more zeros than can be read
+        largest = max(abs(value), abs(interval[0]), abs(interval[1])) * scale
+        mantissa = max(digit + math.floor(math.log10(largest)), 0)
+        shown = [f"{number * scale:.{mantissa}e}" for number in (value, *interval)]
+        return f"{shown[0]}{unit}", f"{shown[1]} to {shown[2]}"
+    places = min(max(digit, 0), 6)
     # A half-width of tens or hundreds: whole numbers, two digits of them would be rounding up.
     return f"{value * scale:,.{places}f}{unit}", f"{low:,.{places}f} to {high:,.{places}f}"
 

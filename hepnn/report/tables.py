@@ -7,6 +7,7 @@ from typing import Any
 
 from hepnn.report import costs, numbers
 from hepnn.report.folder import Contents
+from hepnn.tasks import Figure
 
 _PER_CENT: dict[str, Any] = {"scale": 100, "unit": " %"}
 
@@ -31,15 +32,13 @@ def stages(contents: Contents) -> list[dict[str, Any]]:
     return [row for row in rows if any(cell["text"] != numbers.NOTHING for cell in row["cells"])]
 
 
-def classes(contents: Contents) -> list[dict[str, Any]]:
-    """Return groups of rows, a row a class: AUC, efficiencies, rejections."""
-    groups = [_group(contents, "AUC", "auc", None, {})]
-    for point in _points(contents, "efficiency_at_background"):
-        title = f"signal efficiency at {100 * float(point):g} % background"
-        groups.append(_group(contents, title, "efficiency_at_background", point, _PER_CENT))
-    for point in _points(contents, "rejection_at_efficiency"):
-        title = f"background rejection at {100 * float(point):g} % efficiency"
-        groups.append(_group(contents, title, "rejection_at_efficiency", point, {}))
+def by_name(contents: Contents) -> list[dict[str, Any]]:
+    """Return groups of rows, a row a class or target: the task's figures."""
+    groups = [
+        _group(contents, figure, name, point)
+        for name, figure in contents.task.FIGURES.items()
+        for point in (_points(contents, name) if "{}" in figure.title else [None])
+    ]
     return [group for group in groups if group["rows"]]
 
 
@@ -70,6 +69,7 @@ def targets(contents: Contents, stage: str) -> dict[str, Any]:
     found = contents.agreement.get(stage, {})
     compared, exports = found.get("artefacts", {}), contents.exports.get(stage, {})
     names = list(dict.fromkeys([*compared, *exports]))
+    words = contents.task.WORDS
     figures = [compared.get(name, {}) for name in names]
     rows: list[dict[str, Any]] = [
         {"label": "verdict", "cells": [_verdict(one) for one in figures]},
@@ -80,10 +80,11 @@ def targets(contents: Contents, stage: str) -> dict[str, Any]:
             "largest difference", [numbers.significant(one.get("max_abs_diff")) for one in figures]
         ),
         _row(
-            "decisions that flip", [numbers.percent(one.get("decision_flips")) for one in figures]
+            f"{words.decision}s that {words.flip}",
+            [numbers.percent(one.get("decision_flips")) for one in figures],
         ),
         _row(
-            "largest shift of efficiency",
+            f"largest shift of {words.efficiency}",
             [numbers.percent(one.get("max_efficiency_shift")) for one in figures],
         ),
     ]
@@ -102,27 +103,29 @@ def targets(contents: Contents, stage: str) -> dict[str, Any]:
     return {"stage": stage, "names": names, "rows": rows, "sources": sources, "events": events}
 
 
-def _group(
-    contents: Contents, title: str, figure: str, point: str | None, how: dict[str, Any]
-) -> dict[str, Any]:
+def _group(contents: Contents, figure: Figure, key: str, point: str | None) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     for name in contents.classes:
         cells = []
         for stage in contents.stages:
             metrics = contents.metrics.get(stage, {})
-            values, intervals = metrics.get(figure, {}), metrics.get(f"{figure}_interval", {})
+            values, intervals = metrics.get(key, {}), metrics.get(f"{key}_interval", {})
             if point is not None:
                 values, intervals = values.get(point, {}), intervals.get(point, {})
+            how: dict[str, Any] = _PER_CENT if figure.percent else {}
+            if figure.unit and (unit := metrics.get("unit", {}).get(name, "1")) != "1":
+                how = {"unit": f" {unit}"}
             cells.append(_cell(*numbers.measured(values.get(name), intervals.get(name), **how)))
         rows.append({"label": name, "cells": cells})
     known = any(cell["text"] != numbers.NOTHING for row in rows for cell in row["cells"])
+    title = figure.title if point is None else figure.title.format(f"{100 * float(point):g}")
     return {"title": title, "rows": rows if known else []}
 
 
-def _points(contents: Contents, figure: str) -> list[str]:
-    """Return the working points of a figure, loose background or low efficiency first."""
-    known = {point for metrics in contents.metrics.values() for point in metrics.get(figure, {})}
-    return sorted(known, key=float, reverse=figure == "efficiency_at_background")
+def _points(contents: Contents, key: str) -> list[str]:
+    """Return the working points of a figure, in the order of the task."""
+    metrics = contents.metrics.values()
+    return list(dict.fromkeys(point for one in metrics for point in one.get(key, {})))
 
 
 def _cost(figure: costs.Figure | None, sources: list[str]) -> dict[str, Any]:

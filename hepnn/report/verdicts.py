@@ -6,6 +6,7 @@ from typing import Any
 
 from hepnn.report import costs, numbers
 from hepnn.report.folder import Contents
+from hepnn.tasks import Words
 
 #: Artefacts as a picture names them, in the order of the way to the chip.
 TITLES = {
@@ -19,35 +20,38 @@ TITLES = {
 def cards(contents: Contents) -> list[dict[str, Any]]:
     """Return a card a stage: `state`, `title`, `stage`, `text` and a line each artefact."""
     made = [
-        _card(stage, found)
+        _card(stage, found, contents.task.WORDS)
         for stage, found in reversed(contents.agreement.items())
         if found.get("artefacts")
     ]
     return made or [_nothing(contents)]
 
 
-def verdict_line(figures: dict[str, Any], events: int) -> str:
+def verdict_line(figures: dict[str, Any], events: int, words: Words) -> str:
     """Return one artefact's outcome in words.
 
-    >>> verdict_line({"promise": "exact", "mismatches": 0}, 22500)
+    >>> words = Words("decision", "flip", "efficiency")
+    >>> verdict_line({"promise": "exact", "mismatches": 0}, 22500, words)
     '0 of 22,500 events differ'
     """
     if figures.get("promise") == "exact":
         line = f"{numbers.count(figures.get('mismatches'))} of {events:,} events differ"
         first = figures.get("first_difference")
         return line + (f", first in layer {first}" if first else "")
-    line = f"{numbers.percent(figures.get('decision_flips'))} of the decisions flip"
+    flips = numbers.percent(figures.get("decision_flips"))
+    line = f"{flips} of the {words.decision}s {words.flip}"
     shift = numbers.percent(figures.get("max_efficiency_shift"))
-    return f"{line}, efficiency shifts by {shift} at most"
+    return f"{line}, {words.efficiency} shifts by {shift} at most"
 
 
 def summary(contents: Contents) -> dict[str, Any]:
     """Return what the picture of the run shows; see `hepnn.plots.overview`."""
     shipped = contents.shipped
     found = contents.agreement.get(shipped or "", {})
-    events = found.get("events", 0)
+    events, words = found.get("events", 0), contents.task.WORDS
+    exports = contents.exports.get(shipped or "", {})
     boxes = {
-        name: _box(name, figures, events, contents.exports.get(shipped or "", {}).get(name, {}))
+        name: _box(name, figures, events, exports.get(name, {}), words)
         for name, figures in found.get("artefacts", {}).items()
     }
     known = [name for name in TITLES if name in boxes]
@@ -56,12 +60,14 @@ def summary(contents: Contents) -> dict[str, Any]:
     bad = [name for name in others if not boxes[name]["good"]]
     chosen = (known + bad)[:4] if known else others[:4]
     metrics = contents.metrics.get(shipped or "", {})
-    reference = [f"model of {numbers.size(metrics['size_bytes'])}"] if metrics else []
+    size = metrics.get("size_bytes")
+    reference = [f"model of {numbers.size(size)}"] if size else []
     return {
         "stages": [
             {
                 "name": stage,
                 "accuracy": contents.metrics.get(stage, {}).get("accuracy"),
+                "headline": _headline(contents, stage),
                 "detail": _detail(contents.metrics.get(stage, {})),
             }
             for stage in contents.stages
@@ -73,14 +79,21 @@ def summary(contents: Contents) -> dict[str, Any]:
     }
 
 
-def _card(stage: str, found: dict[str, Any]) -> dict[str, Any]:
+def _headline(contents: Contents, stage: str) -> str:
+    try:
+        return contents.task.headline(contents.metrics[stage])
+    except (KeyError, TypeError, ValueError):  # the metrics are damaged
+        return ""
+
+
+def _card(stage: str, found: dict[str, Any], words: Words) -> dict[str, Any]:
     events, artefacts = found.get("events", 0), found["artefacts"]
     lines = [
         {
             "name": name,
             "state": _state(figures),
             "verdict": figures.get("verdict", ""),
-            "text": verdict_line(figures, events),
+            "text": verdict_line(figures, events, words),
         }
         for name, figures in artefacts.items()
     ]
@@ -95,7 +108,8 @@ def _card(stage: str, found: dict[str, Any]) -> dict[str, Any]:
     elif "exact" in promises:
         title, text = "Same bits wherever promised", "lossy forms are measured beside them"
     elif "bounded" in promises:
-        title, text = "Decisions within bounds", "the same decisions, not the same bits"
+        title = f"{words.decision.capitalize()}s within bounds"
+        text = f"the same {words.decision}s, not the same bits"
         if "measured" in promises:
             text += "; lossy forms are measured beside them"
     else:
@@ -122,14 +136,16 @@ def _state(figures: dict[str, Any]) -> str:
     return "measured" if figures.get("promise") == "measured" else "good"
 
 
-def _box(name: str, figures: dict[str, Any], events: int, export: dict[str, Any]) -> dict[str, Any]:
+def _box(
+    name: str, figures: dict[str, Any], events: int, export: dict[str, Any], words: Words
+) -> dict[str, Any]:
     exact, good = figures.get("promise") == "exact", _state(figures) != "bad"
     if exact:
         differing = int(figures.get("mismatches") or 0)
         result = "same bits" if good else f"{differing:,} differ"
     else:
         differing = round(events * float(figures.get("decision_flips") or 0))
-        result = "same decision" if good else "refused"
+        result = f"same {words.decision}" if good else "refused"
     return {
         "title": TITLES.get(name, name),
         "events": events,

@@ -6,13 +6,30 @@ logit, needs none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import beta
 
 from hepnn.run import Events
+from hepnn.tasks import Figure, Words
+from hepnn.tasks.bootstrap import COVERAGE, REPLICAS, central
+from hepnn.tasks.scaling import Scaling
+
+#: The kind of labels that is predicted.
+LABELS = "classes"
+
+FIGURES = {
+    "auc": Figure("AUC"),
+    "efficiency_at_background": Figure("signal efficiency at {} % background", percent=True),
+    "rejection_at_efficiency": Figure("background rejection at {} % efficiency"),
+}
+
+PICTURES = {"confusion": "Confusion", "roc": "ROC, each class against the others"}
+
+WORDS = Words("decision", "flip", "efficiency")
 
 #: Background efficiencies at which the signal efficiency is given.
 BACKGROUNDS = (0.1, 0.01, 0.001)
@@ -20,13 +37,8 @@ BACKGROUNDS = (0.1, 0.01, 0.001)
 #: Signal efficiencies at which the background rejection is given.
 SIGNALS = (0.3, 0.5)
 
-#: Replicas of the Poisson bootstrap.
-REPLICAS = 200
 
-_COVERAGE = 0.6827
-
-
-def output_shape(classes: Sequence[str]) -> tuple[int, ...]:
+def output_shape(classes: Sequence[Any]) -> tuple[int, ...]:
     """Return the shape of the outputs: one logit a class."""
     return (len(classes),)
 
@@ -43,6 +55,16 @@ def metrics() -> list[Any]:
     import keras
 
     return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+
+def encode(y: np.ndarray, scaling: Scaling | None = None) -> np.ndarray:
+    """Return class numbers as they are."""
+    return y
+
+
+def decode(outputs: np.ndarray, scaling: Scaling | None = None) -> np.ndarray:
+    """Return logits as they are: what is decided is left to `decisions`."""
+    return outputs
 
 
 def scores(logits: np.ndarray) -> np.ndarray:
@@ -108,7 +130,11 @@ def auc(score: np.ndarray, signal: np.ndarray, weight: np.ndarray) -> float:
 
 
 def evaluate(
-    logits: np.ndarray, events: Events, classes: Sequence[str], seed: int = 0
+    logits: np.ndarray,
+    events: Events,
+    classes: Sequence[str],
+    seed: int = 0,
+    scaling: Scaling | None = None,
 ) -> dict[str, Any]:
     """Return every metric with its interval.
 
@@ -126,6 +152,8 @@ def evaluate(
         Names of the classes.
     seed
         Seed of the bootstrap.
+    scaling
+        Of no meaning here.
     """
     probability = scores(logits)
     right = decisions(logits) == events.y
@@ -144,7 +172,7 @@ def evaluate(
     if np.all(weight == weight[0]):
         report["accuracy_interval"] = binomial(int(right.sum()), len(right))
     else:
-        report["accuracy_interval"] = _central((draws * weight) @ right / (draws @ weight))
+        report["accuracy_interval"] = central((draws * weight) @ right / (draws @ weight))
     for number, name in enumerate(classes):
         signal = events.y == number
         value, interval = _one_against_all(probability[:, number], signal, weight, draws)
@@ -154,13 +182,80 @@ def evaluate(
     return report
 
 
+def headline(metrics: Mapping[str, Any]) -> str:
+    """Return the accuracy.
+
+    >>> headline({"accuracy": 0.71642})
+    'accuracy 0.7164'
+    """
+    return f"accuracy {metrics['accuracy']:.4f}"
+
+
+def rows(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return accuracy, and of each class AUC and signal efficiency at 1 % background."""
+    low, high = metrics["accuracy_interval"]
+    at_one_percent = metrics["efficiency_at_background"]["0.01"]
+    return {
+        "events": str(metrics["events"]),
+        "accuracy": f"{metrics['accuracy']:.4f} [{low:.4f}, {high:.4f}]",
+        **{f"AUC {name}": f"{value:.4f}" for name, value in metrics["auc"].items()},
+        **{f"eff@1% {name}": f"{value:.3f}" for name, value in at_one_percent.items()},
+    }
+
+
+def pictures(
+    logits: np.ndarray,
+    events: Events,
+    classes: Sequence[str],
+    metrics: Mapping[str, Any],
+    folder: Path,
+    scaling: Scaling | None = None,
+) -> None:
+    """Draw which class is taken for which, and the ROC curve of each class."""
+    from hepnn import plots
+
+    plots.confusion(np.asarray(metrics["confusion"]), classes, folder / "confusion.svg")
+    score = scores(logits)
+    curves = {}
+    for number, name in enumerate(classes):
+        _, signal, fakes = roc(score[:, number], events.y == number, events.weight)
+        curves[name] = {"signal": signal, "background": fakes, "auc": metrics["auc"][name]}
+    plots.roc(curves, folder / "roc.svg")
+
+
+def changes(
+    reference: np.ndarray,
+    answer: np.ndarray,
+    events: Events,
+    scaling: Scaling | None = None,
+) -> dict[str, float]:
+    """Return what other logits change.
+
+    `decision_flips` is the fraction of events decided otherwise, `max_efficiency_shift` the
+    largest change, over classes and background rates, of the signal efficiency.
+
+    Parameters
+    ----------
+    reference, answer
+        Logits `(events, classes)`.
+    events
+        Labels and weights.
+    scaling
+        Of no meaning here.
+    """
+    return {
+        "decision_flips": float(np.mean(decisions(reference) != decisions(answer))),
+        "max_efficiency_shift": _efficiency_shift(reference, answer, events),
+    }
+
+
 def binomial(successes: int, trials: int) -> list[float]:
     """Return the Clopper-Pearson interval of 68.27 % coverage.
 
     >>> [round(x, 3) for x in binomial(0, 10)]
     [0.0, 0.168]
     """
-    tail = (1 - _COVERAGE) / 2
+    tail = (1 - COVERAGE) / 2
     low = 0.0 if successes == 0 else beta.ppf(tail, successes, trials - successes + 1)
     high = 1.0 if successes == trials else beta.ppf(1 - tail, successes + 1, trials - successes)
     return [float(low), float(high)]
@@ -178,13 +273,13 @@ def _one_against_all(
     fakes = _cumulative(weights * ~is_signal, ends)
     area = np.trapezoid(signals, fakes, axis=1)
     value: dict[str, Any] = {"auc": float(area[0])}
-    interval: dict[str, Any] = {"auc": _central(area[1:])}
+    interval: dict[str, Any] = {"auc": central(area[1:])}
     found = _crossings(fakes, signals, BACKGROUNDS)
     value["efficiency_at_background"] = _named(BACKGROUNDS, found[0])
-    interval["efficiency_at_background"] = _named(BACKGROUNDS, _central(found[1:]))
+    interval["efficiency_at_background"] = _named(BACKGROUNDS, central(found[1:]))
     rejections = 1 / np.maximum(_first_above(signals, fakes, SIGNALS), 1 / len(score))
     value["rejection_at_efficiency"] = _named(SIGNALS, rejections[0])
-    interval["rejection_at_efficiency"] = _named(SIGNALS, _central(rejections[1:]))
+    interval["rejection_at_efficiency"] = _named(SIGNALS, central(rejections[1:]))
     return value, interval
 
 
@@ -207,11 +302,6 @@ def _first_above(axis: np.ndarray, along: np.ndarray, points: Sequence[float]) -
     return np.take_along_axis(along, np.minimum(np.array(index), last), axis=1)
 
 
-def _central(replicas: np.ndarray) -> Any:
-    tail = 50 * (1 - _COVERAGE)
-    return np.percentile(replicas, [tail, 100 - tail], axis=0).T.tolist()
-
-
 def _named(points: Sequence[float], values: Any) -> dict[str, Any]:
     plain = np.asarray(values).tolist()
     return {f"{point:g}": value for point, value in zip(points, plain, strict=True)}
@@ -225,3 +315,24 @@ def _file(report: dict[str, Any], figure: str, name: str, content: Any) -> None:
             place.setdefault(point, {})[name] = value
     else:
         place[name] = content
+
+
+def _efficiency_shift(reference: np.ndarray, answer: np.ndarray, events: Events) -> float:
+    shift = 0.0
+    before, after = scores(reference), scores(answer)
+    for number in range(reference.shape[-1]):
+        signal = events.y == number
+        if not signal.any() or signal.all():
+            continue
+        shares = [
+            efficiencies(score[:, number], signal, events.weight, _resolved(signal))
+            for score in (before, after)
+        ]
+        shift = max(shift, float(np.abs(shares[0] - shares[1]).max(initial=0.0)))
+    return shift
+
+
+def _resolved(signal: np.ndarray) -> Sequence[float]:
+    """Return the background rates that the events can resolve: ten events or more."""
+    background = np.count_nonzero(~signal)
+    return [rate for rate in BACKGROUNDS if rate * background >= 10]

@@ -2,44 +2,43 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
-from pathlib import Path
+from importlib.metadata import version
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from hepnn import declarations, files
-from hepnn.data.card import Card
-from hepnn.data.generate.jets import make as making
+from hepnn.data.card import Card, load
+from hepnn.data.generate import jets, job
+from hepnn.data.generate import settings as settings_of
+from hepnn.data.generate.chunk import chunk_seed
 from hepnn.data.generate.jets.columns import CLASSES, CONSTITUENTS, FEATURES, LENGTH, OBSERVERS
-from hepnn.data.generate.jets.declaration import AUTHORED, write_declaration
-from hepnn.data.generate.jets.shards import JETS_A_CHUNK, Plan
-from hepnn.data.generate.jets.store import rounded, stacked_constituents
-from hepnn.errors import DataError, MissingDependency
+from hepnn.errors import DataError, RecipeError
 
 COMMITTED = declarations.root("datasets") / "jets"
 PER_CLASS, SEED = 12, 5
-DATA = ("sample.parquet", "constituents.parquet")
+FEW = {"per_class": PER_CLASS}
+DATA = ("sample.parquet", "constituents/sample.parquet")
+LISTS = [c.name for c in CONSTITUENTS]
 
 
 @pytest.fixture(scope="module")
 def hep():
     """Skip where the generators are not installed."""
-    for package in ("pythia8mc", "fastjet", "numba", "awkward", "vector"):
+    for package in jets.PACKAGES:
         pytest.importorskip(package, reason=f"{package} is not installed (extra 'hep')")
 
 
 @pytest.fixture(scope="module")
 def made(hep, tmp_path_factory):
-    """Make a small dataset in one process, as if killed just before the shards' removal."""
+    """Make a small dataset in one process."""
     out = tmp_path_factory.mktemp("jets")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(making, "remove", lambda folder: None)
-        assert making.make(PER_CLASS, SEED, out, processes=1) == out
+    assert job.make("jets", out, SEED, FEW, processes=1) == out
     return out
 
 
@@ -67,8 +66,10 @@ def card():
     return yaml.safe_load((COMMITTED / "dataset.yaml").read_text(encoding="utf-8"))
 
 
-def contents(folder: Path) -> list[str]:
-    return [files.sha256(folder / name) for name in DATA]
+def flat(column: pa.ChunkedArray) -> np.ndarray:
+    """Return all numbers of a column, those of lists one list after the other."""
+    whole = column.combine_chunks()
+    return (whole.flatten() if pa.types.is_list(whole.type) else whole).to_numpy()
 
 
 # Features
@@ -186,82 +187,107 @@ def test_leading_constituents_fall_and_are_padded(selected):
 
 
 def test_two_processes_make_the_same_files_as_one(made, tmp_path):
-    making.make(PER_CLASS, SEED, tmp_path, processes=2)
-    assert contents(tmp_path) == contents(made)
-    assert (tmp_path / "dataset.yaml").read_text() == (made / "dataset.yaml").read_text()
-    assert not (tmp_path / "shards").exists()
+    job.make("jets", tmp_path, SEED, FEW, processes=2)
+    for name in (*DATA, "dataset.yaml", "constituents/dataset.yaml"):
+        assert (tmp_path / name).read_bytes() == (made / name).read_bytes(), name
+    names = {"constituents", "dataset.yaml", "sample.parquet", *jets.CARDS}
+    assert {path.name for path in tmp_path.iterdir()} == names
 
 
-def test_a_killed_job_goes_on_and_makes_the_same_files(made, tmp_path, monkeypatch):
-    out = tmp_path / "resumed"
-    shutil.copytree(made, out)
-    for name in (*DATA, "dataset.yaml", "shards/w-0000.parquet"):
-        (out / name).unlink()
-    (out / "shards" / ".w-0000.killed.parquet").write_bytes(b"PAR1")
-    finished = (out / "shards" / "top-0000.parquet").stat().st_mtime_ns
-    monkeypatch.setattr(making, "remove", lambda folder: None)
-    making.make(PER_CLASS, SEED, out, processes=1)
-    assert contents(out) == contents(made)
-    assert (out / "shards" / "top-0000.parquet").stat().st_mtime_ns == finished
+def test_made_folders_are_datasets(made):
+    for key, names in (("", [c.name for c in FEATURES]), ("constituents", LISTS)):
+        path = made / key / "dataset.yaml"
+        card = declarations.parse(Card, declarations.read_yaml(path), path)
+        [group] = card.inputs.values()
+        assert [feature.name for feature in group.features] == names
+        assert card.labels.names == list(CLASSES)
+        label = pq.read_table(made / key / "sample.parquet")["class"].to_numpy()
+        expected = PER_CLASS // 5 if key else PER_CLASS
+        assert np.bincount(label).tolist() == [expected] * len(CLASSES)
+        assert card.made_by["command"] == (
+            f"hepnn data make jets --seed {SEED} --set per_class={PER_CLASS} --out DIR"
+        )
+    read = yaml.safe_load((made / "dataset.yaml").read_text())["checksums"]
+    assert set(read) == {"sample.parquet", *jets.CARDS}
 
 
-def test_an_unfinished_job_of_other_settings_is_refused(made, tmp_path):
-    out = tmp_path / "other"
-    shutil.copytree(made, out)
-    with pytest.raises(DataError, match="seed 5, wanted 6"):
-        making.make(PER_CLASS, SEED + 1, out, processes=1)
+def test_committed_jets_are_those_that_the_command_makes(hep, card, sample):
+    """Make the first tops anew and find them in the committed, shuffled rows."""
+    for package, wanted in card["made_by"]["versions"].items():
+        if version(package) != wanted:
+            pytest.skip(f"the committed jets were made with {package} {wanted}")
+    settings = jets.Settings(**card["made_by"]["settings"])
+    seed = card["made_by"]["seed"]
+    chunk = next(c for c in jets.chunks(settings) if c.name == "top-0000")
+    first = chunk._replace(events=100)
+    again = jets.generate(settings, first, chunk_seed(seed, chunk), COMMITTED)
+    before = CLASSES.index("top") * settings.per_class
+    for table, key, first_row in (
+        (again[""], "", before),
+        (again["constituents"], "constituents", before // 5),
+    ):
+        committed = pq.read_table(COMMITTED / key / "sample.parquet")
+        order = np.random.default_rng(seed).permutation(len(committed))
+        rows = committed.take(np.argsort(order)[first_row : first_row + 100])
+        assert rows.schema.equals(table.schema)
+        for name in table.column_names:
+            ours, theirs = (flat(column[name]) for column in (table, rows))
+            np.testing.assert_allclose(ours, theirs, rtol=2**-11, atol=1e-7, err_msg=name)
 
 
-def test_made_folder_is_a_dataset(made):
-    content = declarations.read_yaml(made / "dataset.yaml")
-    parsed = declarations.parse(Card, content, made / "dataset.yaml")
-    assert [f.name for f in parsed.inputs.features] == [c.name for c in FEATURES]
-    table = pq.read_table(made / "sample.parquet")
-    assert np.bincount(table["class"].to_numpy()).tolist() == [PER_CLASS] * len(CLASSES)
-    inside = pq.read_table(made / "constituents.parquet")
-    assert np.bincount(inside["class"].to_numpy()).tolist() == [PER_CLASS // 5] * len(CLASSES)
+def test_constituents_are_of_the_first_jets_of_each_class():
+    settings = jets.Settings(per_class=2500, constituents=1300)
+    assert [(c.name, c.events) for c in jets.chunks(settings)[:4]] == [
+        ("gluon-0000", 625), ("gluon-0001", 625), ("gluon-0002", 625), ("gluon-0003", 625),
+    ]  # fmt: skip
+    assert jets.size(jets.Settings()) == 1000
+    with pytest.raises(RecipeError, match="--set: constituents must be at most per_class, 8"):
+        read({"per_class": 8, "constituents": 9})
+    with pytest.raises(RecipeError, match="--set: constituents: Input should be greater"):
+        read({"constituents": -1})
 
 
-def test_author_words_survive_making_anew(made, tmp_path):
-    shutil.copytree(made, tmp_path / "jets")
-    path = tmp_path / "jets" / "dataset.yaml"
-    document = yaml.safe_load(path.read_text())
-    document |= {"title": "Mine", "limits": ["None."], "checksums": {}}
-    path.write_text(yaml.safe_dump(document))
-    made_by = document["made_by"]
-    cards = {name: document["checksums"].get(name, "") for name in made_by["card"]}
-    plan = Plan(PER_CLASS, PER_CLASS // 5, SEED, made_by["versions"], cards)
-    renewed = yaml.safe_load(write_declaration(plan, tmp_path / "jets").read_text())
-    assert (renewed["title"], renewed["limits"]) == ("Mine", ["None."])
-    assert renewed["checksums"]["sample.parquet"] == contents(made)[0]
-    assert set(AUTHORED) <= set(renewed)
+def read(overrides: dict) -> jets.Settings:
+    return settings_of.read(jets, overrides)
 
 
-def test_chunks_cover_the_request_once():
-    plan = Plan(2 * JETS_A_CHUNK + 1, JETS_A_CHUNK + 1, 1, {}, {})
-    chunks = plan.chunks()
-    for label in range(len(CLASSES)):
-        own = [c for c in chunks if c.label == label]
-        assert [c.jets for c in own] == [JETS_A_CHUNK, JETS_A_CHUNK, 1]
-        assert [c.constituents for c in own] == [JETS_A_CHUNK, 1, 0]
-    assert len({c.name for c in chunks}) == len(chunks)
+def test_constituents_kept_are_the_number_asked_for(hep, monkeypatch):
+    monkeypatch.setattr(jets, "LEAST_A_CHUNK", 4)
+    settings = jets.Settings(per_class=12, constituents=6, mpi=False)
+    kept = [
+        jets.generate(settings, chunk, chunk_seed(1, chunk), COMMITTED)["constituents"].num_rows
+        for chunk in jets.chunks(settings)
+        if chunk.label == 0
+    ]
+    assert kept == [4, 2, 0]
+    none = jets.Settings(per_class=4)
+    [chunk, *_] = jets.chunks(none)
+    made = jets.generate(none, chunk, 1, COMMITTED)
+    assert set(made) == set(jets.cards(none)) == {""}
 
 
-def test_a_missing_package_names_the_extra(monkeypatch, tmp_path):
-    monkeypatch.setattr(making, "PACKAGES", ("no_such_generator",))
-    with pytest.raises(MissingDependency, match=r"pip install 'hepnn\[hep\]'"):
-        making.make(1, 1, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+def test_multiparton_interactions_add_particles(hep):
+    counts = {}
+    for mpi in (True, False):
+        settings = jets.Settings(per_class=60, mpi=mpi)
+        chunk = jets.chunks(settings)[0]
+        made = jets.generate(settings, chunk, 7, COMMITTED)[""]
+        counts[mpi] = made["multiplicity"].to_numpy().mean()
+    assert counts[True] > counts[False] + 5
+    assert any("multiparton" in text for text in jets.cards(settings)[""]["limits"])
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"per_class": 0}, {"processes": 0}, {"seed": -1}, {"constituents": 9}, {"constituents": -1}],
-)
-def test_numbers_that_make_no_sense_are_refused(hep, tmp_path, wrong):
-    with pytest.raises(DataError):
-        making.make(**({"per_class": 8, "seed": 1, "out": tmp_path} | wrong))
-    assert list(tmp_path.iterdir()) == []
+def test_a_detector_measures_tracks_and_towers(hep):
+    pytest.importorskip("hepnn.data.physics.detector")
+    settings = jets.Settings(per_class=30, mpi=False, detector=True)
+    chunk = jets.chunks(settings)[0]
+    made, again = (jets.generate(settings, chunk, 7, COMMITTED) for _ in range(2))
+    assert made[""].equals(again[""])
+    charge = made["constituents"]["charge"].combine_chunks().flatten().to_numpy()
+    pt = made["constituents"]["pt"].combine_chunks().flatten().to_numpy()
+    assert set(np.unique(charge)) == {-1, 0, 1}
+    assert (pt > 0).all()
+    assert any("detector" in text for text in jets.cards(settings)[""]["limits"])
 
 
 def test_a_card_that_pythia_refuses_is_named(hep, tmp_path):
@@ -271,36 +297,46 @@ def test_a_card_that_pythia_refuses_is_named(hep, tmp_path):
     wrong.write_text("HardQCD:nosuchprocess = on\n")
     with pytest.raises(DataError, match=r"wrong\.cmnd"):
         Generator([wrong], seed=1)
+    wrong.write_text("HardQCD:gg2gg = on\n")
+    with pytest.raises(DataError, match="refuses 'PartonLevel:nosuch = off'"):
+        Generator([wrong], 1, ["PartonLevel:nosuch = off"])
 
 
-def test_importing_the_generator_imports_no_tensorflow():
-    code = "import sys, hepnn.data.generate.jets.make; sys.exit('tensorflow' in sys.modules)"
+def test_a_refused_card_stops_the_job_in_one_line(hep, tmp_path):
+    (tmp_path / "common.cmnd").write_text("HardQCD:nosuchprocess = on\n")
+    with pytest.raises(DataError, match=r"common\.cmnd: Pythia refuses"):
+        job.make("jets", tmp_path, SEED, FEW, processes=1)
+
+
+def test_importing_the_generator_imports_nothing_heavy():
+    heavy = {"tensorflow", "awkward", "numba", "fastjet"}
+    code = f"import sys, hepnn.data.generate.jets; sys.exit(bool({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_rounding_keeps_whole_numbers_and_twelve_bits():
-    whole = np.arange(8193.0)
-    assert (rounded(whole) == whole).all()
-    values = np.random.default_rng(1).lognormal(0, 5, 10_000)
-    assert np.abs(rounded(values) / values - 1).max() <= 2**-13 * (1 + 2**-10)
-    assert (rounded(values).view(np.uint32) & 0x7FF == 0).all()
 
 
 # The committed files
 
 
 def test_committed_files_are_those_of_the_card(card):
-    for name, promised in card["checksums"].items():
-        assert files.sha256(COMMITTED / name) == promised, name
-    assert {*DATA, *card["made_by"]["card"]} == set(card["checksums"])
+    inside = yaml.safe_load((COMMITTED / "constituents" / "dataset.yaml").read_text())
+    assert set(card["checksums"]) == {"sample.parquet", *jets.CARDS}
+    for folder, content in ((COMMITTED, card), (COMMITTED / "constituents", inside)):
+        for name, promised in content["checksums"].items():
+            assert files.sha256(folder / name) == promised, name
     assert sum((COMMITTED / name).stat().st_size for name in DATA) <= 14_000_000
 
 
-def test_committed_card_describes_the_columns(card, sample):
-    assert [f["name"] for f in card["inputs"]["features"]] == [c.name for c in FEATURES]
-    expected = [c.name for c in FEATURES] + ["class"] + [c.name for c in OBSERVERS]
-    assert sample.column_names == expected
-    assert all(f["unit"] and f["description"] for f in card["inputs"]["features"])
+def test_committed_cards_are_found_by_short_name_and_describe_the_columns(card, sample):
+    assert {"jets", "jets/constituents"} <= set(declarations.names("datasets"))
+    listed = card["inputs"]["features"]["features"]
+    assert [f["name"] for f in listed] == [c.name for c in FEATURES]
+    assert all(f["unit"] and f["description"] for f in listed)
+    observers = [c.name for c in OBSERVERS]
+    assert sample.column_names == [c.name for c in FEATURES] + ["class"] + observers
+    inside, folder = load("jets/constituents")
+    stored = pq.read_schema(folder / inside.source.files[0])
+    assert stored.names == [*LISTS, "class", *observers]
+    assert inside.inputs["constituents"].length == LENGTH
 
 
 def test_committed_jets_are_balanced_finite_and_shuffled(sample):
@@ -337,17 +373,25 @@ def test_committed_gluons_radiate_more_than_quarks(sample):
         assert np.median(values[label == 0]) > 1.2 * np.median(values[label == 1]), name
 
 
-def test_committed_constituents_belong_to_their_jets(sample, card):
-    table = pq.read_table(COMMITTED / card["constituents"]["file"])
-    assert np.bincount(table["class"].to_numpy()).tolist() == [4000] * len(CLASSES)
-    row = table["row"].to_numpy()
-    assert (np.diff(row) > 0).all()
-    assert (sample["class"].to_numpy()[row] == table["class"].to_numpy()).all()
-    inside = stacked_constituents(table)
-    assert inside.shape == (20_000, LENGTH, len(CONSTITUENTS))
-    present = inside[:, :, 0] > 0
+def test_committed_constituents_are_those_of_jets(sample):
+    table = pq.read_table(COMMITTED / "constituents" / "sample.parquet")
+    label = table["class"].to_numpy()
+    assert np.bincount(label).tolist() == [4000] * len(CLASSES)
+
+    # pt, eta and mass tell a jet from all others; so each list finds its jet's features.
+    def key(jets: pa.Table) -> list[tuple[float, ...]]:
+        return list(zip(*(jets[c.name].to_numpy() for c in OBSERVERS), strict=True))
+
+    place = {jet: row for row, jet in enumerate(key(sample))}
+    row = np.array([place[jet] for jet in key(table)])
+    assert (sample["class"].to_numpy()[row] == label).all()
+    counts = table["pt"].combine_chunks().value_lengths().to_numpy()
     multiplicity = sample["multiplicity"].to_numpy()[row]
-    assert (present.sum(axis=1) == np.minimum(multiplicity, LENGTH)).all()
-    assert (inside[~present] == 0).all()
-    assert set(np.unique(inside[:, :, 3])) == {-1.0, 0.0, 1.0}
-    assert 0.6 < np.median(inside[:, :, 0].sum(axis=1)) < 1.05
+    assert (counts == np.minimum(multiplicity, LENGTH)).all()
+    pt = flat(table["pt"])
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    rising = np.diff(pt) > 0
+    assert set(np.flatnonzero(rising) + 1) <= set(starts)
+    assert pt.min() > 0
+    assert set(np.unique(flat(table["charge"]))) == {-1, 0, 1}
+    assert 0.6 < np.median(np.add.reduceat(pt, starts)) < 1.05

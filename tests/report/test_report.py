@@ -310,6 +310,56 @@ def test_the_page_has_every_stage_artefact_and_number(run: Run) -> None:
         assert known in text, known
 
 
+def regression(run: Run) -> Run:
+    """Turn a run's metrics and recipe into those of a regression of two targets."""
+    recipe = run.path / "recipe.yaml"
+    recipe.write_text(recipe.read_text().replace("task: classify", "task: regress"))
+    targets = [
+        {"name": "mass", "unit": "GeV", "scaling": "standard", "offset": 91.0, "exponent": 3},
+        {"name": "pt", "unit": "GeV", "scaling": "log", "offset": -2.5, "exponent": -1},
+    ]
+    data = {**run.manifest["data"], "classes": ["mass", "pt"], "targets": targets}
+    run.record(data=data)
+    for stage in STAGES:
+        value, interval = {"mass": 3.214, "pt": 2.1e-10}, {"mass": [3.1, 3.3], "pt": [2e-10, 3e-10]}
+        figures = ("rmse", "rmse_baseline", "resolution", "bias", "mae", "r2")
+        found: dict[str, Any] = {"unit": {"mass": "GeV", "pt": "log(GeV)"}, "loss": 0.1}
+        for figure in figures:
+            found |= {figure: value, f"{figure}_interval": interval}
+        files.write_json(run.path / "stages" / stage / "metrics.json", found)
+    return run
+
+
+def test_a_regression_has_its_own_figures_pictures_and_words(run: Run) -> None:
+    text = page_of(regression(ship(run))).text
+    for known in (
+        "By target",
+        "RMSE of always predicting the training mean",
+        "3.21 GeV 3.10 to 3.30",
+        "2.1e-10 log(GeV) 2.0e-10 to 3.0e-10",
+        "mass in GeV: output × 2 3 + 91; log of pt in GeV: output × 2 -1 − 2.5",
+        "Predictions within bounds",
+        "0.089 % of the predictions move, RMSE shifts by 0.21 % at most",
+        "predictions that move",
+        "largest shift of RMSE",
+        "Prediction against truth prediction.svg is missing",
+    ):
+        assert known in text, known
+    for other in ("accuracy", "AUC", "Confusion", "decisions", "efficiency", "By class"):
+        assert other not in text, other
+
+
+def test_the_headline_stands_in_the_stage_box(run: Run) -> None:
+    assert report.summary(run)["stages"][0]["accuracy"] == 0.7284
+    shown = report.summary(regression(run))["stages"][0]
+    assert (shown["accuracy"], shown["headline"]) == (
+        None,
+        "RMSE mass 3.21 GeV, pt 2.1e-10 log(GeV)",
+    )
+    (run.path / "stages" / "float" / "metrics.json").write_text("[]")
+    assert report.summary(run)["stages"][0]["headline"] == ""
+
+
 def test_only_what_was_not_counted_is_marked_as_an_estimate(run: Run) -> None:
     text = page_of(ship(run)).text
     for known in ("5,612 estimate", "2,870 estimate", "6,640 estimate", "25 ns estimate"):

@@ -2,8 +2,8 @@
 
 The stream's operations are walked over by `pickletools`, and those that make numbers, strings,
 lists, tuples, dictionaries and numpy's arrays of them are carried out here. No name is looked
-up, no class made, no function called: three names of numpy's are known as marks of an array,
-and any other, or any other operation, is refused.
+up, no class made, no function called: the names that stand for numpy's arrays are known
+as marks, and any other name, or any other operation, is refused.
 """
 
 from __future__ import annotations
@@ -84,11 +84,13 @@ def read(stream: bytes, where: str) -> Any:
     data = io.BytesIO(stream)
     try:
         for operation, argument, _ in pickletools.genops(data):
+            if operation.name == "STOP":
+                break
             walk.step(operation.name, argument)
             row = _ROW.match(stream, data.tell())
             if row is not None:  # many times faster than one by one
                 walk.stack += [
-                    int.from_bytes(one[1:], "little", signed=one[0] == ord("J"))
+                    int.from_bytes(one[1:], "little", signed=len(one) == 5)
                     for one in _WHOLE.findall(row[0])
                 ]
                 data.seek(row.end())
@@ -146,7 +148,7 @@ class _Walk:
             stack.append(self._made(of, arguments))
         elif name == "BUILD":
             self._fill(stack.pop(), stack[-1])
-        elif name not in ("PROTO", "FRAME", "STOP"):
+        elif name not in ("PROTO", "FRAME"):
             raise DataError(f"{self.where}: holds more than arrays and lists ({name}); refused")
 
     def _gather(self, name: str) -> None:

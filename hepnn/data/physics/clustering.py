@@ -7,6 +7,7 @@ softer branch until ``min(pt1, pt2) / (pt1 + pt2) > zcut``.
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,7 +55,7 @@ def flat(jets: Any) -> Particles:
     return Particles(*cylindrical(*columns), offsets)
 
 
-def cluster(particles: Any, min_pt: float) -> tuple[Any, Any]:
+def cluster(particles: Any, min_pt: float, radius: float = RADIUS) -> tuple[Any, Any]:
     """Cluster events into anti-kt jets.
 
     Parameters
@@ -63,13 +64,15 @@ def cluster(particles: Any, min_pt: float) -> tuple[Any, Any]:
         ``Momentum4D`` records with px, py, pz, E in GeV; further fields are carried along.
     min_pt : float
         Least transverse momentum of a jet in GeV.
+    radius : float
+        Of the jets, in rapidity and azimuth.
 
     Returns
     -------
     tuple of awkward array
         Jets (events x jets) and their constituents (events x jets x particles).
     """
-    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, RADIUS)
+    definition = fastjet.JetDefinition(fastjet.antikt_algorithm, radius)
     sequence = fastjet.ClusterSequence(particles, definition)
     return sequence.inclusive_jets(min_pt), sequence.constituents(min_pt)
 
@@ -88,3 +91,27 @@ def groom(jets: Any) -> Groomed:
     )
     mass = np.asarray(left.msoftdrop, np.float64)
     return Groomed(flat(left.constituents), np.maximum(mass, 0.0))
+
+
+def subjets(jets: Any, number: int) -> Any:
+    """Split jets into exclusive kt subjets (Nucl. Phys. B 406 (1993) 187), hardest first.
+
+    Parameters
+    ----------
+    jets : awkward array, jets x particles
+        ``Momentum4D`` records with px, py, pz, E in GeV.
+    number : int
+        How many; a jet of fewer particles gives as many as it has.
+
+    Returns
+    -------
+    awkward array, jets x subjets
+        Momenta.
+    """
+    definition = fastjet.JetDefinition(fastjet.kt_algorithm, WHOLE_JET)
+    with warnings.catch_warnings():
+        # fastjet warns of every algorithm here, of kt too.
+        warnings.simplefilter("ignore", UserWarning)
+        found = fastjet.ClusterSequence(jets, definition).exclusive_jets(n_jets=number)
+    found = ak.with_name(found, "Momentum4D")
+    return found[ak.argsort(found.pt, axis=1, ascending=False)]

@@ -32,51 +32,59 @@ NAMES = (
 
 
 @njit(cache=True, fastmath=True, error_model="numpy")
-def _one_jet(z: Floats, y: Floats, phi: Floats, out: Floats) -> None:  # pragma: no cover
+def _one_jet(
+    z: Floats, y: Floats, phi: Floats, theta: Floats, out: Floats
+) -> None:  # pragma: no cover
+    # Slices and loops from zero: only then does numba see that no index is negative, and
+    # load neighbours at once. Only distances to later constituents are needed.
     n = len(z)
-    theta = np.empty((n, n))
-    for i in range(n):
-        for j in range(n):
-            dphi = abs(phi[i] - phi[j])
+    for i in range(n - 1):
+        row, ys, phis = theta[i, i + 1 : n], y[i + 1 :], phi[i + 1 :]
+        for j in range(n - i - 1):
+            dy, dphi = ys[j] - y[i], abs(phis[j] - phi[i])
             dphi = min(dphi, 2 * np.pi - dphi)
-            dy = y[i] - y[j]
-            theta[i, j] = np.sqrt(dy * dy + dphi * dphi)
-    for i in range(n):
+            row[j] = np.sqrt(dy * dy + dphi * dphi)
+    for i in range(n - 1):
         for j in range(i + 1, n):
             zz, ij = z[i] * z[j], theta[i, j]
             out[0] += zz
             out[1] += zz * ij
             out[2] += zz * ij * ij
-            to_i, to_j = theta[i], theta[j]
+            to_i, to_j, others = theta[i, j + 1 : n], theta[j, j + 1 : n], z[j + 1 :]
             a1, a2, b1, b2, c1, c2 = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
-            for k in range(j + 1, n):
-                ik, jk, zk = to_i[k], to_j[k], z[k]
-                low, high = min(ij, ik), max(ij, ik)
-                one = min(low, jk)
-                two = one * max(low, min(high, jk))
-                three = ij * ik * jk
+            for k in range(n - j - 1):
+                ik, jk, zk = to_i[k], to_j[k], others[k]
+                # The two smallest of three have the smallest of the three products.
+                nearer, product = min(ik, jk), ik * jk
+                one = min(ij, nearer)
+                two = min(ij * nearer, product)
                 a1 += zk * one
                 a2 += zk * one * one
                 b1 += zk * two
                 b2 += zk * two * two
-                c1 += zk * three
-                c2 += zk * three * three
+                c1 += zk * product
+                c2 += zk * product * product
             out[3] += zz * a1
             out[4] += zz * a2
             out[5] += zz * b1
             out[6] += zz * b2
-            out[7] += zz * c1
-            out[8] += zz * c2
+            out[7] += zz * ij * c1
+            out[8] += zz * ij * ij * c2
 
 
-@njit(cache=True)
+@njit(cache=True, error_model="numpy")
 def _all_jets(
     pt: Floats, y: Floats, phi: Floats, offsets: NDArray[np.int64], out: Floats
 ) -> None:  # pragma: no cover
+    largest = np.max(np.diff(offsets))
+    theta, z = np.empty((largest, largest)), np.empty(largest)
     for jet in range(len(offsets) - 1):
         first, last = offsets[jet], offsets[jet + 1]
-        z = pt[first:last] / pt[first:last].sum()
-        _one_jet(z, y[first:last], phi[first:last], out[jet])
+        total = pt[first:last].sum()
+        if total > 0:
+            shares = z[: last - first]
+            shares[:] = pt[first:last] / total
+            _one_jet(shares, y[first:last], phi[first:last], theta, out[jet])
 
 
 def correlators(
@@ -89,7 +97,7 @@ def correlators(
     pt, rapidity, azimuth : array, shape (constituents,)
         All jets' constituents, one jet after the other.
     offsets : array, shape (jets + 1,)
-        Where each jet begins.
+        Where each jet begins; a jet may have no constituents.
 
     Returns
     -------
@@ -104,5 +112,6 @@ def correlators(
     0.0375
     """
     out = np.zeros((len(offsets) - 1, len(NAMES)))
-    _all_jets(pt, rapidity, azimuth, offsets, out)
+    if len(out):
+        _all_jets(pt, rapidity, azimuth, offsets, out)
     return dict(zip(NAMES, out.T, strict=True))

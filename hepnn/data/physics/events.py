@@ -41,6 +41,8 @@ class Generator:
         Pythia command cards, read in this order.
     seed : int
         Between 1 and 900,000,000.
+    commands : sequence of str
+        Further commands, read after the cards.
 
     Raises
     ------
@@ -48,22 +50,35 @@ class Generator:
         When Pythia does not take a card.
     """
 
-    def __init__(self, cards: Sequence[Path], seed: int) -> None:
+    def __init__(self, cards: Sequence[Path], seed: int, commands: Sequence[str] = ()) -> None:
         self.pythia = pythia8mc.Pythia("", False)
         self.pythia.readString("Print:quiet = on")
         for card in cards:
             if not self.pythia.readFile(str(card)):
                 raise DataError(f"{card}: Pythia refuses a line of it; see its message above")
+        for command in commands:
+            if not self.pythia.readString(command):
+                raise DataError(f"Pythia refuses {command!r}; see its message above")
         self.pythia.readString("Random:setSeed = on")
         self.pythia.readString(f"Random:seed = {seed}")
         if not self.pythia.init():
             raise DataError(f"{cards[-1]}: Pythia cannot start from it")
         self._charges: dict[int, float] = {}
 
+    def records(self, size: int) -> Iterator[Any]:
+        """Generate whole event records without end, ``size`` events at a time."""
+        while True:
+            yield self.pythia.nextBatch(size).prt
+
     def batches(self, size: int) -> Iterator[Batch]:
         """Generate events without end, ``size`` at a time."""
-        while True:
-            yield split(self.pythia.nextBatch(size).prt)
+        return (split(record) for record in self.records(size))
+
+    def particles(self, record: Any) -> Any:
+        """Return the final particles of records but neutrinos, with a field ``charge``."""
+        found = momenta(record[visible(record)])
+        charge = self.charge(ak.to_numpy(ak.flatten(found.id)))
+        return ak.with_field(found, ak.unflatten(charge, ak.num(found)), "charge")
 
     def charge(self, identity: np.ndarray) -> np.ndarray:
         """Return electric charges in units of e for PDG particle numbers."""
@@ -80,14 +95,29 @@ def split(record: Any) -> Batch:
     A hard parton is what leaves the hardest collision: produced by the incoming partons, or
     by the scalar that they make.
     """
-    seen = record.status > 0
     kind = abs(record.id)
-    for neutrino in NEUTRINOS:
-        seen = seen & (kind != neutrino)
     hard = (record.status == INTERMEDIATE) | (record.status == OUTGOING)
     from_scalar = record.id[record.mother1] == HIGGS
     hard = hard & (kind != HIGGS) & ((record.mother1 == FIRST_INCOMING) | from_scalar)
-    return Batch(momenta(record[seen]), momenta(record[hard]))
+    return Batch(momenta(record[visible(record)]), momenta(record[hard]))
+
+
+def visible(record: Any) -> Any:
+    """Mark the final particles of event records, but neutrinos."""
+    seen = record.status > 0
+    for neutrino in NEUTRINOS:
+        seen = seen & (abs(record.id) != neutrino)
+    return seen
+
+
+def production(record: Any) -> tuple[Any, Any, Any]:
+    """Return where the particles of :func:`visible` were made: x, y, z in mm, events x particles.
+
+    Pythia notes no place for what is made at the collision itself, the origin.
+    """
+    place = record[visible(record)].vProd
+    x, y, z = (ak.fill_none(place[name], 0.0) for name in ("px", "py", "pz"))
+    return x, y, z
 
 
 def momenta(record: Any) -> Any:

@@ -1,7 +1,7 @@
-r"""The sixteen features of a jet, as named in the public LHC jet set (arXiv:1804.06913).
+r"""Features of jets: the sixteen of the public LHC jet set (arXiv:1804.06913), and further ones.
 
-From the correlators of :mod:`hepnn.data.physics.correlators`, on the constituents that are left
-after grooming with the modified mass-drop tagger (arXiv:1307.0007):
+Thirteen of the sixteen come from the correlators of :mod:`hepnn.data.physics.correlators`, on
+the constituents that are left after grooming (:mod:`hepnn.data.physics.grooming`):
 
 .. math::
     C_1^{(\beta)} &= e_2^{(\beta)}, \qquad
@@ -27,7 +27,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hepnn.data.physics.correlators import correlators
-from hepnn.data.physics.kinematics import Floats
+from hepnn.data.physics.grooming import groom
+from hepnn.data.physics.kinematics import Floats, cylindrical
+from hepnn.data.physics.recombination import Momenta
+from hepnn.data.physics.shape import (
+    angularity,
+    dispersion,
+    leading_share,
+    multiplicity,
+    sums,
+    zlogz,
+)
+from hepnn.data.physics.subjettiness import RADIUS, subjettiness
 
 
 def ratio(above: Floats, below: Floats) -> Floats:
@@ -66,14 +77,64 @@ def groomed_features(
     return features
 
 
-def zlogz(pt: Floats, offsets: NDArray[np.int64]) -> Floats:
-    """Sum z log z over each jet's constituents, z being the share of the scalar sum of pT.
+def sixteen(jets: Momenta) -> dict[str, Floats]:
+    """Compute the sixteen features of jets from their constituents.
 
-    Examples
-    --------
-    >>> round(float(zlogz(np.array([1.0, 1.0]), np.array([0, 2]))[0]), 6)
-    -0.693147
+    Parameters
+    ----------
+    jets : Momenta
+        Constituents before grooming.
+
+    Returns
+    -------
+    dict
+        ``c1_b0_mmdt`` to ``n2_b2_mmdt``, ``mass_mmdt`` in GeV, ``zlogz`` and ``multiplicity``,
+        arrays of shape (jets,).
+
+    Raises
+    ------
+    DataError
+        When a momentum is not finite or an energy negative, or the offsets are not those of the
+        constituents.
     """
-    starts = offsets[:-1]
-    z = pt / np.repeat(np.add.reduceat(pt, starts), np.diff(offsets))
-    return np.add.reduceat(z * np.log(z), starts)
+    left = groom(jets)
+    features = groomed_features(left.pt, left.rapidity, left.azimuth, left.offsets)
+    features["mass_mmdt"] = left.mass
+    features["zlogz"] = zlogz(np.hypot(jets.px, jets.py), jets.offsets)
+    features["multiplicity"] = multiplicity(jets.offsets)
+    return features
+
+
+def further(jets: Momenta, radius: float = RADIUS) -> dict[str, Floats]:
+    """Compute features that the public set does not have, of jets before grooming.
+
+    Parameters
+    ----------
+    jets : Momenta
+        Constituents before grooming.
+    radius : float
+        The jets' radius, the unit of the N-subjettiness' distances.
+
+    Returns
+    -------
+    dict
+        Arrays of shape (jets,): ``tau_1``, ``tau_2``, ``tau_3`` and their ratios ``tau_21``,
+        ``tau_32`` (arXiv:1011.2268), ``pt_dispersion`` (CMS-PAS-JME-13-002), ``width``
+        (arXiv:1106.3076; not divided by the radius) and ``leading_share``.
+
+    Raises
+    ------
+    DataError
+        When a momentum is not finite or an energy negative, or the offsets are not those of the
+        constituents.
+    """
+    features = subjettiness(jets, radius=radius)
+    features["tau_21"] = ratio(features["tau_2"], features["tau_1"])
+    features["tau_32"] = ratio(features["tau_3"], features["tau_2"])
+    particles = cylindrical(*jets[:4])
+    with np.errstate(invalid="ignore", divide="ignore"):  # jets without constituents
+        _, *axis = cylindrical(*(sums(column, jets.offsets) for column in jets[:4]))
+    features["pt_dispersion"] = dispersion(particles[0], jets.offsets)
+    features["width"] = angularity(*particles, jets.offsets, (axis[0], axis[1]))
+    features["leading_share"] = leading_share(particles[0], jets.offsets)
+    return features

@@ -30,16 +30,6 @@ class Jets(NamedTuple):
     constituents: Floats
 
 
-def pythia_seed(seed: int, label: int, number: int) -> int:
-    """Return the Pythia seed of a chunk, in 1 to 900,000,000.
-
-    >>> pythia_seed(1, 0, 0) == pythia_seed(1, 0, 1)
-    False
-    """
-    state = np.random.SeedSequence([seed, label, number]).generate_state(1, np.uint64)
-    return int(state[0] % 900_000_000) + 1
-
-
 def selected(batch: Batch, label: int) -> tuple[Any, Any]:
     """Cluster events and keep the jets of a class: their momenta and constituents."""
     jets, inside = cluster(batch.particles, PT_RANGE[0])
@@ -77,7 +67,14 @@ def measure(jets: Any, inside: Any, charge: Floats) -> Jets:
     )
 
 
-def chunk(cards: Sequence[Path], label: int, jets: int, seed: int) -> Jets:
+def chunk(
+    cards: Sequence[Path],
+    label: int,
+    jets: int,
+    seed: int,
+    mpi: bool = True,
+    detector: bool = False,
+) -> Jets:
     """Generate jets of one class until there are enough.
 
     Parameters
@@ -89,17 +86,24 @@ def chunk(cards: Sequence[Path], label: int, jets: int, seed: int) -> Jets:
     jets : int
         How many.
     seed : int
-        Pythia's seed, see :func:`pythia_seed`.
+        Pythia's, 1 to 900,000,000.
+    mpi : bool
+        With multiparton interactions.
+    detector : bool
+        Of tracks and towers, not of the generator's particles.
 
     Raises
     ------
     DataError
         When the cards yield no jets of the class.
     """
-    generator = Generator(cards, seed)
+    generator = Generator(cards, seed, () if mpi else ("PartonLevel:MPI = off",))
+    rng = np.random.default_rng(seed)
     parts: list[Jets] = []
     found, idle = 0, 0
     for batch in generator.batches(min(EVENTS_A_BATCH, jets)):
+        if detector:
+            batch = batch._replace(particles=reconstructed(batch.particles, generator, rng))
         momenta, inside = selected(batch, label)
         idle = 0 if len(momenta) else idle + 1
         if idle == BATCHES_WITHOUT_A_JET:
@@ -107,9 +111,21 @@ def chunk(cards: Sequence[Path], label: int, jets: int, seed: int) -> Jets:
         if not len(momenta):
             continue
         momenta, inside = momenta[: jets - found], inside[: jets - found]
-        charge = generator.charge(np.asarray(ak.flatten(inside.id)))
+        flattened = ak.flatten(inside)
+        charge = np.asarray(
+            flattened.charge if detector else generator.charge(np.asarray(flattened.id)), np.float64
+        )
         parts.append(measure(momenta, inside, charge))
         found += len(momenta)
         if found == jets:
             break
     return Jets(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+
+
+def reconstructed(particles: Any, generator: Generator, rng: np.random.Generator) -> Any:
+    """Return the tracks and towers that a detector makes of an event's particles."""
+    from hepnn.data.physics.detector import smear
+
+    charge = generator.charge(np.asarray(ak.flatten(particles.id)))
+    charged = ak.with_field(particles, ak.unflatten(charge, ak.num(particles)), "charge")
+    return smear(charged, rng)

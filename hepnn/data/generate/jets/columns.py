@@ -43,8 +43,8 @@ OBSERVERS = (
 LENGTH = 32
 
 CONSTITUENTS = (
-    Column("pt", "1", "transverse momentum over that of the jet; falling, 0 where padded"),
-    Column("rapidity", "1", "rapidity less that of the jet; 0 where padded"),
-    Column("azimuth", "rad", "azimuth less that of the jet, in [-pi, pi); 0 where padded"),
-    Column("charge", "e", "electric charge; 0 where padded"),
+    Column("pt", "1", "transverse momentum over that of the jet; falling"),
+    Column("rapidity", "1", "rapidity less that of the jet"),
+    Column("azimuth", "rad", "azimuth less that of the jet, in [-pi, pi)"),
+    Column("charge", "e", "electric charge"),
 )
