@@ -50,7 +50,8 @@ def agree(
     -------
     dict
         `reference`, `task`, `events`, `artefacts` of the last stage compared, `holds`, and the
-        same by stage under `stages`. Over all test events and stages it is kept as `agreement.json`.
+        same by stage under `stages`. Over all test events and stages it is kept as
+        `agreement.json`.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A regression from the card to the artefacts: a linear function of three quantities, with noise."""
+"""A regression from the card to the artefacts: a linear function with noise."""
 
 from __future__ import annotations
 
@@ -144,8 +144,14 @@ def test_the_page_has_the_figures_the_pictures_and_how_to_decode(shipped: Run) -
     page = (shipped.path / "report.html").read_text(encoding="utf-8")
     found = files.read_json(shipped.stage("quantized") / "metrics.json")
     assert regress.headline(found) in (shipped.path / "overview.svg").read_text(encoding="utf-8")
-    for text in ("By target", "RMSE of always predicting the training mean", "Residuals",
-                 "Prediction against truth", "predictions that move", " GeV", "energy in GeV"):  # fmt: skip
+    for text in (
+        "By target",
+        "RMSE of always predicting the training mean",
+        "Prediction against truth",
+        "Residuals",
+        "predictions that move",
+        "energy in GeV",
+    ):
         assert text in page, text
     for text in ("By class", "Confusion", "classes", "decisions that flip", "is missing"):
         assert text not in page, text
