@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,24 @@ import numpy as np
 
 from hepnn import console
 
+BASELINES = ("hist_gradient_boosting", "mlp_classifier")
 
-def baselines(name: str, overrides: dict[str, Any], seed: int) -> dict[str, float]:
+
+def baselines(
+    name: str, overrides: dict[str, Any], seed: int, wanted: Sequence[str]
+) -> dict[str, float]:
     """Return the test accuracy of scikit-learn's classifiers."""
     from sklearn.ensemble import HistGradientBoostingClassifier
     from sklearn.neural_network import MLPClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from hepnn import recipe
+    from hepnn import pipeline
     from hepnn.data import dataset
 
-    loaded = recipe.load(name, overrides)
-    parts = dataset.split(dataset.load(loaded.dataset, loaded.inputs), loaded.splits, loaded.limit)
+    loaded = pipeline.load(name, overrides)
+    divided = dataset.divide(pipeline.open_data(loaded), loaded.limit)
+    train, test = divided.train.events, divided.test
     hidden = loaded.architecture.hyper.get("hidden", [64])
     models = {
         "hist_gradient_boosting": HistGradientBoostingClassifier(
@@ -43,11 +49,8 @@ def baselines(name: str, overrides: dict[str, Any], seed: int) -> dict[str, floa
             MLPClassifier(hidden, early_stopping=True, max_iter=200, random_state=seed),
         ),
     }
-    flat = {split: events.x.reshape(len(events), -1) for split, events in parts.items()}
-    return {
-        key: float(model.fit(flat["train"], parts["train"].y).score(flat["test"], parts["test"].y))
-        for key, model in models.items()
-    }
+    flat, looked_at = (events.x.reshape(len(events), -1) for events in (train, test))
+    return {key: float(models[key].fit(flat, train.y).score(looked_at, test.y)) for key in wanted}
 
 
 def stages(name: str, overrides: dict[str, Any], seed: int, runs: Path) -> dict[str, float]:
@@ -73,7 +76,7 @@ def main() -> None:
     parser.add_argument("recipe")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--set", action="append", default=[], dest="settings")
-    parser.add_argument("--no-baselines", action="store_true")
+    parser.add_argument("--baselines", nargs="*", choices=BASELINES, default=BASELINES)
     parser.add_argument("--runs", type=Path, help="keep the runs here")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -86,8 +89,7 @@ def main() -> None:
         runs = arguments.runs or Path(temporary)
         for seed in arguments.seeds:
             figures = stages(arguments.recipe, overrides, seed, runs)
-            if not arguments.no_baselines:
-                figures.update(baselines(arguments.recipe, overrides, seed))
+            figures.update(baselines(arguments.recipe, overrides, seed, arguments.baselines))
             found.append(figures)
             console.say(f"seed {seed}: {figures}")
     figures = {}

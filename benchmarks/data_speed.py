@@ -1,4 +1,4 @@
-"""How fast events become inputs: features of jets, ROOT files, generated jets.
+"""How fast events become inputs: features, ROOT files, generated jets, training from disk.
 
 Both sides of a ratio run in turn, after a pass that compiles and warms up; a figure `a_over_b`
 is how many times as fast a is as b, by the medians. Sections may be run alone.
@@ -283,7 +283,89 @@ def generator(arguments: argparse.Namespace) -> dict[str, float]:
     }
 
 
-SECTIONS = {"features": features, "root": root, "generator": generator}
+# Training from disk
+
+
+def write_large(folder: Path, files: int) -> int:
+    """Write Parquet files of 2.5 million events of 16 numbers in five classes; return the events.
+
+    One file has 162.5 MB of float32 inputs and labels.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(1)
+    shift = rng.normal(size=(5, 16)).astype(np.float32)
+    names = [f"x{number}" for number in range(16)]
+    fields = [*((name, pa.float32()) for name in names), ("label", pa.int8())]
+    for number in range(files):
+        path = folder / f"part-{number:04d}.parquet"
+        with pq.ParquetWriter(path, pa.schema(fields), compression="none") as writer:
+            for _ in range(10):
+                y = rng.integers(0, 5, 250_000)
+                x = rng.standard_normal((250_000, 16), dtype=np.float32) + shift[y]
+                columns = dict(zip(names, x.T, strict=True))
+                writer.write_table(pa.table({**columns, "label": y.astype(np.int8)}))
+    card = {
+        "name": "large",
+        "title": "Sixteen numbers, five classes",
+        "source": {"format": "parquet", "files": ["part-*.parquet"]},
+        "inputs": {"features": {"features": [{"name": name} for name in names]}},
+        "labels": {"column": "label", "classes": list("abcde")},
+        "splits": {"train": 0.98, "validation": 0.01, "test": 0.01},
+        "licence": "CC0-1.0",
+    }
+    (folder / "dataset.yaml").write_text(yaml.safe_dump(card))
+    return files * 2_500_000
+
+
+def trained(folder: Path, dataset: Path, epochs: int) -> dict[str, float]:
+    """Train the jet tagger's network by command; return events/s of the fit, and peak memory."""
+    recipe = {
+        "name": dataset.name,
+        "dataset": str(dataset),
+        "architecture": {"name": "mlp", "hidden": [64, 32, 32]},
+        "fit": {"epochs": epochs, "batch": 1024, "keep": "last"},
+    }
+    path = folder / f"{dataset.name}.yaml"
+    path.write_text(yaml.safe_dump(recipe))
+    command = [sys.executable, "-m", "hepnn.cli", "train", str(path)]
+    subprocess.run(
+        [*command, "--runs", str(folder), "--name", f"run-{dataset.name}"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    manifest = json.loads((folder / f"run-{dataset.name}" / "manifest.json").read_text())
+    stage = manifest["stages"]["float"]
+    return {
+        "events_per_second": manifest["data"]["events"]["train"] * epochs / stage["seconds"],
+        "peak_memory": float(manifest["peak_memory_bytes"]),
+        "streamed": float(manifest["data"]["streamed"]),
+        "preparing_seconds": manifest["wall_seconds"] - stage["seconds"],
+    }
+
+
+def streaming(arguments: argparse.Namespace) -> dict[str, float]:
+    """Train on a set larger than memory may be, beside a small one of as many events in all."""
+    files = max(round(arguments.gigabytes * 1e9 / 162.5e6), 8)
+    with tempfile.TemporaryDirectory(dir=arguments.scratch) as temporary:
+        folder = Path(temporary)
+        large = write_large(folder / "large", files)
+        small = write_large(folder / "small", 1)
+        disk = trained(folder, folder / "large", 1)
+        memory = trained(folder, folder / "small", large // small)
+    assert disk["streamed"] and not memory["streamed"]
+    return {
+        "streaming_over_memory": disk["events_per_second"] / memory["events_per_second"],
+        "streaming_events_per_second": disk["events_per_second"],
+        "streaming_peak_memory_bytes": disk["peak_memory"],
+        "streaming_preparing_seconds": disk["preparing_seconds"],
+        "streaming_gigabytes": files * 0.1625,
+    }
+
+
+SECTIONS = {"features": features, "root": root, "generator": generator, "streaming": streaming}
 
 
 def main() -> None:
@@ -297,6 +379,8 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=ROOT_EVENTS, help="root: events")
     parser.add_argument("--per-class", type=int, default=JETS_PER_CLASS, help="generator: jets")
     parser.add_argument("--generator-repeats", type=int, default=1)
+    parser.add_argument("--gigabytes", type=float, default=8.0, help="streaming: size of the set")
+    parser.add_argument("--scratch", help="streaming: folder with room for twice the set")
     arguments = parser.parse_args()
     # What the C++ of the generators prints goes to standard error.
     results = os.fdopen(os.dup(1), "w")

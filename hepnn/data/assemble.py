@@ -249,8 +249,8 @@ class Assembler:
             finite = np.isfinite(weight[place])
             hint = "; weights.allow_negative permits it" if finite else ""
             raise DataError(
-                f"{chunk.where}: weight {weight[place]:g} of entry {chunk.entry[place]} is negative "
-                f"or not finite{hint}"
+                f"{chunk.where}: weight {weight[place]:g} of entry {chunk.entry[place]} is "
+                f"negative or not finite{hint}"
             )
         return weight
 

@@ -205,6 +205,57 @@ def test_a_damaged_file_is_skipped_only_when_the_card_says_so(shards: Path) -> N
     assert list(data.assembler.survey.skipped) == [str(bad)]
 
 
+@pytest.mark.parametrize(("value", "word"), [(-1.0, "-1"), (np.nan, "nan"), (np.inf, "inf")])
+def test_a_weight_that_makes_no_sense_is_told(shards: Path, value: float, word: str) -> None:
+    table = pq.read_table(shards / "part1.parquet")
+    weights = table["w"].to_numpy().copy()
+    weights[4] = value
+    column = table.column_names.index("w")
+    pq.write_table(table.set_column(column, "w", [weights]), shards / "part1.parquet")
+    source = {"format": "parquet", "files": ["part*.parquet"]}
+    write_card(shards, source=source, weights={"column": "w"})
+    with pytest.raises(DataError, match=f"part1.parquet: weight {word} of entry 4"):
+        read(shards)
+    if value < 0:
+        write_card(shards, source=source, weights={"column": "w", "allow_negative": True})
+        assert read(shards).weight.min() == -1
+
+
+def test_classes_can_be_names(tmp_path: Path) -> None:
+    text = "mass,kind\n" + "".join(f"{n},{'ab'[n % 2]}\n" for n in range(20))
+    (tmp_path / "events.csv").write_text(text)
+    card = {
+        "source": {"format": "csv", "files": ["events.csv"]},
+        "inputs": {"one": {"features": [{"name": "mass"}]}},
+        "labels": {"column": "kind", "classes": ["b", "a"]},
+    }
+    write_card(tmp_path, **card)
+    assert read(tmp_path).y.tolist() == [1, 0] * 10
+    write_card(tmp_path, **{**card, "labels": {"column": "kind", "classes": ["a", "c"]}})
+    with pytest.raises(DataError, match="label 'b' of entry 1 is no class"):
+        read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"selection": "mas > 3"}, "no column 'mas'; did you mean 'mass'"),
+        ({"selection": "open(mass)"}, "open"),
+        ({"new_variables": {"m": "mass.__class__"}, "selection": "m > 1"}, "__class__"),
+        ({"labels": {"where": {"a": "mass > 1"}}}, "at least two classes"),
+        ({"splits": {"by": "hash", "of": ["mass"]}}, "'mass' is no whole number"),
+        ({"weights": {"flat": {"mass": [1, 2]}}}, "at least three edges"),
+    ],
+)
+def test_what_a_card_says_wrongly_is_told(
+    clouds: Path, changes: dict[str, object], message: str
+) -> None:
+    write_card(clouds, **changes)
+    with pytest.raises((DataError, RecipeError), match=message) as error:
+        read(clouds)
+    assert "\n" not in str(error.value)
+
+
 def _rows(events: Events) -> set[tuple[float, ...]]:
     return {(*x, y, w) for x, y, w in zip(events.x.tolist(), events.y, events.weight, strict=True)}
 

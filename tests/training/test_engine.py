@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from hepnn.recipe import Architecture, Beta, EarlyStopping, Fit, Prune, Quantize, Schedule
 from hepnn.data.feed import Memory
+from hepnn.recipe import Architecture, Beta, EarlyStopping, Fit, Prune, Quantize, Schedule
 from hepnn.run import Events
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -147,4 +147,5 @@ def test_the_rule_takes_keras_for_heavy_batches(events: Events) -> None:
     model = architectures.get("lenet5")((32, 32, 1), (10,), nn=vocabularies.get("float"))
     # C1 117,600; C5 48,000; F6 10,080. C3's partial kernel is counted with its 1,500 weights.
     assert engine.multiplications(model) == pytest.approx(28**2 * 150 + 100 * 1500 + 48000 + 10080)
-    assert engine.choose(model, Memory(events), 100_000, []).engine == "keras"
+    assert engine.choose(model, Memory(events), 1, []).engine == "epoch"
+    assert engine.choose(model, Memory(events), 128, []).engine == "keras"

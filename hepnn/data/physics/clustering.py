@@ -1,4 +1,4 @@
-"""Jets by fastjet: anti-kt, then grooming by the modified mass-drop tagger.
+"""Jets by fastjet's anti-kt; grooming by the modified mass-drop tagger.
 
 Anti-kt: arXiv:0802.1189. The tagger, arXiv:1307.0007, is soft drop at beta = 0
 (arXiv:1402.2657): the jet is reclustered with Cambridge/Aachen and unwound, dropping the
@@ -13,7 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from hepnn.data.physics import grooming
 from hepnn.data.physics.kinematics import Floats, cylindrical
+from hepnn.data.physics.recombination import Momenta
 from hepnn.errors import missing_extra
 
 try:
@@ -85,12 +87,10 @@ def groom(jets: Any) -> Groomed:
     jets : awkward array, jets x particles
         ``Momentum4D`` records with px, py, pz, E in GeV.
     """
-    definition = fastjet.JetDefinition(fastjet.cambridge_algorithm, WHOLE_JET)
-    left = fastjet.ClusterSequence(jets, definition).exclusive_jets_softdrop_grooming(
-        njets=1, beta=0.0, symmetry_cut=SYMMETRY_CUT, R0=RADIUS
-    )
-    mass = np.asarray(left.msoftdrop, np.float64)
-    return Groomed(flat(left.constituents), np.maximum(mass, 0.0))
+    columns = (np.asarray(ak.flatten(jets[name]), np.float64) for name in ("px", "py", "pz", "E"))
+    offsets = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(jets)))])
+    left = grooming.groom(Momenta(*columns, offsets), SYMMETRY_CUT)
+    return Groomed(Particles(left.pt, left.rapidity, left.azimuth, left.offsets), left.mass)
 
 
 def subjets(jets: Any, number: int) -> Any:
