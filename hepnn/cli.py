@@ -183,7 +183,10 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
 @app.command(name="list")
 def list_(
     what: Annotated[
-        str, typer.Argument(help="models, datasets, generators, targets, kits or architectures.")
+        str,
+        typer.Argument(
+            help="models, datasets, generators, functions, targets, kits or architectures."
+        ),
     ],
     as_json: AsJson = False,
 ) -> None:

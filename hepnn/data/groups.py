@@ -134,8 +134,8 @@ def tokens(chunk: Chunk, text: str, key: str, length: int, vocabulary: int) -> n
             f"{chunk.entry[found.owner[place]]} is none of 0 to {vocabulary - 1}"
         )
     out = np.zeros((len(chunk), length), np.float32)
-    row, position = _places(found, length)
-    out[row, position] = found.content[_kept(found, length)]
+    row, position, kept = _places(found, length)
+    out[row, position] = found.content[kept]
     return out
 
 
@@ -286,18 +286,18 @@ def _sequence(group: Sequence, name: str, chunk: Chunk) -> np.ndarray:
         if not np.array_equal(by.offsets, first.offsets):
             raise DataError(f"{chunk.where}: {key}.order_by: other lists than the features'")
         order = np.lexsort((-by.content, by.owner))
-    row, position = _places(first, group.length)
-    out = np.full((len(chunk), group.length, len(features(group, name))), group.padding, np.float32)
-    kept = _kept(first, group.length)
-    owner = first.owner[kept]
+    row, position, kept = _places(first, group.length)
+    width = len(features(group, name))
+    out = np.zeros((len(chunk), group.length, width), np.float32)
+    if group.padding:
+        out[...] = group.padding
+    place, entry, cells = row * group.length + position, chunk.entry[row], out.reshape(-1, width)
     for column, feature in enumerate(group.features):
         value = found[feature.name].content[order][kept]
-        out[row, position, column] = prepared(
-            feature, value, chunk.entry[owner], chunk.where, feature.name
-        )
+        cells[place, column] = prepared(feature, value, entry, chunk.where, feature.name)
     if group.mask:
         out[..., -1] = 0.0
-        out[row, position, -1] = 1.0
+        cells[place, -1] = 1.0
     return out
 
 
@@ -345,13 +345,11 @@ def _pixels(group: Image, name: str, chunk: Chunk) -> np.ndarray:
     return out
 
 
-def _kept(found: Lists, length: int) -> np.ndarray:
-    """Return which values are among the first `length` of their list."""
-    return np.arange(len(found.content)) - found.offsets[:-1][found.owner] < length
-
-
-def _places(found: Lists, length: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return example and position of every value that is kept."""
-    position = np.arange(len(found.content)) - found.offsets[:-1][found.owner]
+def _places(found: Lists, length: int) -> tuple[np.ndarray, np.ndarray, Any]:
+    """Return example and position of the values among the first `length`, and which they are."""
+    owner = found.owner
+    position = np.arange(len(owner)) - found.offsets[:-1][owner]
+    if np.diff(found.offsets).max(initial=0) <= length:
+        return owner, position, slice(None)
     kept = position < length
-    return found.owner[kept], position[kept]
+    return owner[kept], position[kept], kept

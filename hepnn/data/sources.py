@@ -30,6 +30,7 @@ class Part:
     path: Path | None
     where: str
     entries: int
+    edges: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +147,8 @@ def survey(card: Card, folder: Path, needs: Callable[[dict[str, Column]], Iterab
                         f"{reader.where}: column {name!r} is {_said(reader.columns[name])}, in "
                         f"{parts[0].where} {_said(columns[name])}"
                     )
-            parts.append(Part(len(parts), path, reader.where, reader.entries))
+            edges = tuple(reader.edges(needed).tolist()) if needed else ()
+            parts.append(Part(len(parts), path, reader.where, reader.entries, edges))
     if not parts:
         reason = next(iter(skipped.values()))
         raise DataError(f"dataset {card.name}: none of its files can be read: {reason}")
@@ -168,10 +170,19 @@ def chunk_entries(columns: Sequence[Column]) -> int:
 
 
 def ranges(part: Part, step: int) -> list[tuple[Part, int, int]]:
-    """Cut a file into pieces of at most `step` entries."""
-    return [
-        (part, start, min(start + step, part.entries)) for start in range(0, part.entries, step)
-    ]
+    """Cut a file into pieces of at most `step` entries, along the edges of what is stored.
+
+    Stored pieces that are larger are cut; smaller ones are taken together, up to `step`.
+    """
+    found: list[tuple[Part, int, int]] = []
+    start = 0
+    edges = [edge for edge in part.edges if 0 < edge < part.entries] + [part.entries]
+    for edge, following in zip(edges, [*edges[1:], None], strict=True):
+        if following is not None and following - start <= step:
+            continue
+        found += [(part, low, min(low + step, edge)) for low in range(start, edge, step)]
+        start = edge
+    return found
 
 
 def split_of_file(card: Card, part: Part, patterns: dict[str, list[str]]) -> int:

@@ -351,6 +351,9 @@ def test_no_scheduler_gives_one_line(out, monkeypatch, address):
     monkeypatch.setattr(cluster, "PATIENCE", 0.1)
     with pytest.raises(DataError, match=f"no Dask scheduler at {address}"):
         job.make("numbered", out, dask=address)
+    # Nothing was made, so that another job may be begun.
+    with pytest.raises(DataError, match="no Dask scheduler"):
+        job.make("numbered", out, seed=2, dask=address)
 
 
 def test_a_worker_of_other_versions_is_refused(out):

@@ -6,6 +6,7 @@ they are asked for, and the last one is kept, so that entries read in order are 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,10 @@ class ParquetReader(ColumnReader):
             parts.append(table.slice(low, high - low))
         whole = pa.concat_tables(parts)
         return {name: self._values(whole, name, start) for name in names}
+
+    def edges(self, names: Sequence[str]) -> np.ndarray:
+        """Return where the row groups begin and end."""
+        return np.concatenate([[0], self._ends])
 
     def close(self) -> None:
         """Let go of the file."""

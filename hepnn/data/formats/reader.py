@@ -139,6 +139,13 @@ class ColumnReader(ABC):
                 del self.columns[name]
                 self.add(name, f"has {length} entries where others have {self.entries}")
 
+    def edges(self, names: Sequence[str]) -> np.ndarray:
+        """Return the entries at which columns are stored in pieces, from 0 to `entries`.
+
+        Reading from one edge to another decodes nothing twice.
+        """
+        return np.array([0, self.entries])
+
     def close(self) -> None:  # noqa: B027 - most formats hold nothing open
         """Let go of the file."""
 

@@ -9,7 +9,7 @@ write from what the file says of them, is not.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,21 @@ class RootReader(ColumnReader):
                 arrays[key] = branch.branch.array(entry_start=start, entry_stop=stop, library="ak")
             taken[name] = _converted(arrays[key], branch.fields, self.columns[name])
         return taken
+
+    def edges(self, names: Sequence[str]) -> np.ndarray:
+        """Return where the baskets of all branches, or of the most cut one, begin and end."""
+        branches = {id(branch): branch for branch in (self._branches[n].branch for n in names)}
+        offsets = [
+            np.asarray(branch.entry_offsets)
+            for branch in branches.values()
+            if hasattr(branch, "entry_offsets")
+        ]
+        if not offsets:
+            return super().edges(names)
+        common = offsets[0]
+        for more in offsets[1:]:
+            common = np.intersect1d(common, more)
+        return common if len(common) > 2 else max(offsets, key=len)
 
     def close(self) -> None:
         """Let go of the file."""

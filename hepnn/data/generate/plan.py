@@ -78,8 +78,9 @@ def open_folder(folder: Path, plan: Plan) -> None:
     """
     noted = folder / PLAN
     wanted = asdict(plan)
-    if not noted.exists():
-        shutil.rmtree(folder, ignore_errors=True)  # left by a job that was killed at its end
+    begun = any(not path.name.startswith(".") for path in folder.glob("*/*.parquet"))
+    if not noted.exists() or not begun:  # killed at its end, or before its first shard
+        shutil.rmtree(folder, ignore_errors=True)
         files.write_json(noted, wanted)
         return
     found = dict(_flat(files.read_json(noted)))

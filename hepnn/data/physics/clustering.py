@@ -57,6 +57,15 @@ def flat(jets: Any) -> Particles:
     return Particles(*cylindrical(*columns), offsets)
 
 
+def flat_momenta(jets: Any) -> Momenta:
+    """Lay out an awkward array of jets x particles as flat four-momenta."""
+    px, py, pz, energy = (
+        np.asarray(ak.flatten(jets[name]), np.float64) for name in ("px", "py", "pz", "E")
+    )
+    offsets = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(jets)))])
+    return Momenta(px, py, pz, energy, offsets)
+
+
 def cluster(particles: Any, min_pt: float, radius: float = RADIUS) -> tuple[Any, Any]:
     """Cluster events into anti-kt jets.
 
@@ -87,9 +96,7 @@ def groom(jets: Any) -> Groomed:
     jets : awkward array, jets x particles
         ``Momentum4D`` records with px, py, pz, E in GeV.
     """
-    columns = (np.asarray(ak.flatten(jets[name]), np.float64) for name in ("px", "py", "pz", "E"))
-    offsets = np.concatenate([[0], np.cumsum(ak.to_numpy(ak.num(jets)))])
-    left = grooming.groom(Momenta(*columns, offsets), SYMMETRY_CUT)
+    left = grooming.groom(flat_momenta(jets), SYMMETRY_CUT)
     return Groomed(Particles(left.pt, left.rapidity, left.azimuth, left.offsets), left.mass)
 
 

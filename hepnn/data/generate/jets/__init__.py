@@ -55,7 +55,13 @@ def generate(settings: Settings, chunk: Chunk, seed: int, folder: Path) -> dict[
 
     commands = [folder / CARDS[0], folder / CARDS[1 + chunk.label]]
     jets = simulate(
-        commands, chunk.label, chunk.events, seed, mpi=settings.mpi, detector=settings.detector
+        commands,
+        chunk.label,
+        chunk.events,
+        seed,
+        mpi=settings.mpi,
+        detector=settings.detector,
+        substructure=settings.substructure,
     )
     label = np.full(chunk.events, chunk.label, np.int8)
     made = {"": jets_table(jets.features, jets.observers, label)}

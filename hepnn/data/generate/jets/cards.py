@@ -9,6 +9,7 @@ from hepnn.data.generate.jets.columns import (
     CLASSES,
     CONSTITUENTS,
     FEATURES,
+    FURTHER,
     LENGTH,
     OBSERVERS,
     Column,
@@ -27,7 +28,8 @@ def cards(settings: Settings) -> dict[str, dict[str, Any]]:
         "licence": "CC-BY-4.0",
         "limits": limits(settings),
     }
-    features = {"features": {"features": described(FEATURES)}}
+    columns = (*FEATURES, *(FURTHER if settings.substructure else ()))
+    features = {"features": {"features": described(columns)}}
     found = {"": {"title": TITLE, "inputs": features, **shared}}
     if settings.with_constituents:
         title = f"{TITLE}; their {LENGTH} leading constituents"

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 import awkward as ak
 import numpy as np
 
-from hepnn.data.generate.jets.columns import CLASSES, FEATURES
+from hepnn.data.generate.jets.columns import CLASSES, FEATURES, FURTHER
 from hepnn.data.generate.jets.constituents import leading
 from hepnn.data.generate.jets.labels import PT_RANGE, accepted, matched
-from hepnn.data.physics.clustering import cluster, flat, groom
+from hepnn.data.physics.clustering import cluster, flat, flat_momenta
 from hepnn.data.physics.events import Batch, Generator
-from hepnn.data.physics.features import groomed_features, zlogz
+from hepnn.data.physics.features import further, sixteen
 from hepnn.data.physics.kinematics import Floats
 from hepnn.errors import DataError
 
@@ -23,9 +23,9 @@ BATCHES_WITHOUT_A_JET = 50
 
 
 class Jets(NamedTuple):
-    """Features (jets, 16), observers (jets, 3) and constituents (jets, 32, 4) of some jets."""
+    """Features by name (jets,), observers (jets, 3), constituents (jets, 32, 4) of some jets."""
 
-    features: Floats
+    features: dict[str, Floats]
     observers: Floats
     constituents: Floats
 
@@ -37,7 +37,7 @@ def selected(batch: Batch, label: int) -> tuple[Any, Any]:
     return ak.flatten(jets[keep]), ak.flatten(inside[keep])
 
 
-def measure(jets: Any, inside: Any, charge: Floats) -> Jets:
+def measure(jets: Any, inside: Any, charge: Floats, substructure: bool = False) -> Jets:
     """Compute all stored quantities of jets.
 
     Parameters
@@ -48,20 +48,23 @@ def measure(jets: Any, inside: Any, charge: Floats) -> Jets:
         Momenta of their constituents.
     charge : array, shape (constituents,)
         Charges of the constituents, one jet after the other.
+    substructure : bool
+        With the features of ``columns.FURTHER``.
     """
     particles = flat(inside)
-    groomed = groom(inside)
-    features = groomed_features(*groomed.particles)
-    features["zlogz"] = zlogz(particles.pt, particles.offsets)
-    features["mass_mmdt"] = groomed.mass
-    features["multiplicity"] = np.diff(particles.offsets).astype(np.float64)
+    momenta = flat_momenta(inside)
+    known = sixteen(momenta)
+    features = {column.name: known[column.name] for column in FEATURES}
+    if substructure:
+        more = further(momenta)
+        features |= {column.name: more[column.name] for column in FURTHER}
     pt, rapidity, azimuth, eta, mass = (
         np.asarray(values, np.float64)
         for values in (jets.pt, jets.rapidity, jets.phi, jets.eta, jets.mass)
     )
     observers = np.stack([pt, eta, mass], axis=1)
     return Jets(
-        np.stack([features[c.name] for c in FEATURES], axis=1),
+        features,
         observers,
         leading(particles, charge, pt, rapidity, azimuth),
     )
@@ -74,6 +77,7 @@ def chunk(
     seed: int,
     mpi: bool = True,
     detector: bool = False,
+    substructure: bool = False,
 ) -> Jets:
     """Generate jets of one class until there are enough.
 
@@ -91,6 +95,8 @@ def chunk(
         With multiparton interactions.
     detector : bool
         Of tracks and towers, not of the generator's particles.
+    substructure : bool
+        With the features of ``columns.FURTHER``.
 
     Raises
     ------
@@ -115,11 +121,15 @@ def chunk(
         charge = np.asarray(
             flattened.charge if detector else generator.charge(np.asarray(flattened.id)), np.float64
         )
-        parts.append(measure(momenta, inside, charge))
+        parts.append(measure(momenta, inside, charge, substructure))
         found += len(momenta)
         if found == jets:
             break
-    return Jets(*(np.concatenate(columns) for columns in zip(*parts, strict=True)))
+    features, *arrays = zip(*parts, strict=True)
+    return Jets(
+        {name: np.concatenate([one[name] for one in features]) for name in features[0]},
+        *(np.concatenate(columns) for columns in arrays),
+    )
 
 
 def reconstructed(particles: Any, generator: Generator, rng: np.random.Generator) -> Any:

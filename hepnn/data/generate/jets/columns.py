@@ -34,6 +34,18 @@ FEATURES = (
     Column("multiplicity", "1", "number of the jet's constituents, before grooming"),
 )
 
+#: Features that the public set does not have, of the jets before grooming.
+FURTHER = (
+    Column("tau_1", "1", "N-subjettiness of one kt axis, beta 1"),
+    Column("tau_2", "1", "N-subjettiness of two kt axes, beta 1"),
+    Column("tau_3", "1", "N-subjettiness of three kt axes, beta 1"),
+    Column("tau_21", "1", "tau_2 over tau_1"),
+    Column("tau_32", "1", "tau_3 over tau_2"),
+    Column("pt_dispersion", "1", "root of the sum of squared pT over the sum of pT"),
+    Column("width", "1", "mean distance from the jet's axis, weighted with pT"),
+    Column("leading_share", "1", "share of the hardest constituent in the sum of pT"),
+)
+
 OBSERVERS = (
     Column("jet_pt", "GeV", "transverse momentum of the jet, before grooming"),
     Column("jet_eta", "1", "pseudorapidity of the jet, before grooming"),

@@ -20,6 +20,9 @@ class Settings(Declaration):
     detector: bool = Field(
         False, description="tracks and calorimeter towers in place of the generator's particles"
     )
+    substructure: bool = Field(
+        False, description="eight more features, as N-subjettiness, of the jets before grooming"
+    )
 
     @property
     def with_constituents(self) -> int:

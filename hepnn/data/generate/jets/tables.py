@@ -8,26 +8,24 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from hepnn.data.generate.jets.columns import CONSTITUENTS, FEATURES, OBSERVERS
+from hepnn.data.generate.jets.columns import CONSTITUENTS, OBSERVERS
 from hepnn.data.generate.store import jagged, rounded
 from hepnn.data.physics.kinematics import Floats
 
 
-def jets_table(features: Floats, observers: Floats, label: NDArray[np.int8]) -> pa.Table:
+def jets_table(features: dict[str, Floats], observers: Floats, label: NDArray[np.int8]) -> pa.Table:
     """Name the columns of the jets.
 
     Parameters
     ----------
-    features : array, shape (jets, 16)
-        As in ``columns.FEATURES``.
+    features : dict of array, shape (jets,)
+        By the names of their columns, in order.
     observers : array, shape (jets, 3)
         As in ``columns.OBSERVERS``.
     label : array, shape (jets,)
         Numbers of the classes.
     """
-    columns: dict[str, NDArray[Any]] = {
-        c.name: rounded(features[:, i]) for i, c in enumerate(FEATURES)
-    }
+    columns: dict[str, NDArray[Any]] = {name: rounded(values) for name, values in features.items()}
     columns["class"] = label
     columns |= {c.name: rounded(observers[:, i]) for i, c in enumerate(OBSERVERS)}
     return pa.table(columns)
