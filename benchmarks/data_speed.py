@@ -301,7 +301,8 @@ def write_large(folder: Path, files: int) -> int:
     fields = [*((name, pa.float32()) for name in names), ("label", pa.int8())]
     for number in range(files):
         path = folder / f"part-{number:04d}.parquet"
-        with pq.ParquetWriter(path, pa.schema(fields), compression="none") as writer:
+        plain = {"compression": "none", "use_dictionary": False}
+        with pq.ParquetWriter(path, pa.schema(fields), **plain) as writer:
             for _ in range(10):
                 y = rng.integers(0, 5, 250_000)
                 x = rng.standard_normal((250_000, 16), dtype=np.float32) + shift[y]

@@ -28,7 +28,7 @@ from hepnn.data import statistics
 from hepnn.data.card import Values
 from hepnn.data.dataset import Divided
 from hepnn.data.feed import Stream
-from hepnn.errors import HepnnError, RecipeError
+from hepnn.errors import DataError, HepnnError, RecipeError
 from hepnn.recipe import Recipe
 from hepnn.run import Run
 from hepnn.tasks import get as get_task
@@ -128,6 +128,7 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
     step = "data"
     try:
         parts = parts or _divided(run, data)
+        _insist_on_two_classes(data, parts)
         scaling = _keep_data(run, data, parts)
         step = "preflight"
         if not run.stages:
@@ -151,6 +152,15 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
             raise HepnnError(f"interrupted; go on with: hepnn train --resume {run}") from error
         raise
     return run
+
+
+def _insist_on_two_classes(data: datasets.Dataset, parts: Divided) -> None:
+    counts = parts.classes["train"]
+    if data.card.labels.kind == "classes" and np.count_nonzero(counts) < 2:
+        only = data.classes[int(np.argmax(counts))]
+        raise DataError(
+            f"dataset {data.name}: the train split is all of class {only!r}; a classifier needs two"
+        )
 
 
 def _divided(run: Run, data: datasets.Dataset) -> Divided:
@@ -185,6 +195,7 @@ def _keep_data(run: Run, data: datasets.Dataset, parts: Divided) -> dict[str, np
             "targets": _keep_targets(run, data, parts),
             "shape": list(data.shape),
             "events": parts.events,
+            "events_by_class": parts.classes,
             "read": dict(parts.counts),
             "skipped_files": data.assembler.survey.skipped,
             "streamed": isinstance(parts.train, Stream),

@@ -83,7 +83,15 @@ def test_debug_shows_the_traceback() -> None:
     assert "Traceback" in hepnn("--debug", "train", "jet-tager").stderr
 
 
-@pytest.mark.parametrize("what", ["models", "datasets", "targets", "kits", "architectures"])
+@pytest.mark.parametrize("what", [
+        "models",
+        "datasets",
+        "generators",
+        "functions",
+        "targets",
+        "kits",
+        "architectures",
+    ])
 def test_lists_are_tables_and_json(what: str) -> None:
     document = json.loads(hepnn("list", what, "--json").stdout)
     names = [row["name"] for row in document[what]]

@@ -19,7 +19,7 @@ from hepnn.data.card import Card, Classes, Feature, Features, Group
 from hepnn.data.feed import Memory, Store, Stream
 from hepnn.data.statistics import Statistics
 from hepnn.errors import DataError, RecipeError, nearest
-from hepnn.recipe import AnySplits
+from hepnn.recipe import AnySplits, FractionSplits
 from hepnn.run import Events, Run
 
 #: Inputs beyond this are streamed from disk, unless the recipe says otherwise.
@@ -87,6 +87,8 @@ class Divided:
         Of the training split's inputs.
     events : dict
         Events of each split, those that are not held in memory too.
+    classes : dict
+        The same of each class; one number where there are no classes.
     counts : Counter
         Entries and examples that were read, and those left out, by reason.
     fingerprint : str
@@ -99,6 +101,7 @@ class Divided:
     calibration: Events
     statistics: Statistics
     events: dict[str, int]
+    classes: dict[str, list[int]]
     counts: Counter[str]
     fingerprint: str
 
@@ -209,6 +212,7 @@ def divide(data: Dataset, limit: int | None = None) -> Divided:
             groups.for_statistics(data.group, rows.x[train]), rows.weight[train]
         ),
         events={name: len(rows_of) for name, rows_of in chosen.items()},
+        classes={name: of_split.tolist() for name, of_split in counts.items()},
         counts=rows.counts,
         fingerprint=mark,
     )
@@ -288,6 +292,7 @@ def divide_on_disk(data: Dataset, folder: Path, limit: int | None = None) -> Div
         calibration=streams["train"].sample(CALIBRATION_EVENTS, _seed(data)),
         statistics=known,
         events={name: len(stream) for name, stream in streams.items()},
+        classes={name: of_split.tolist() for name, of_split in classes.items()},
         counts=counts,
         fingerprint=mark.hexdigest(),
     )
@@ -360,10 +365,11 @@ def _events(data: Dataset, rows: Rows, chosen: Any, factor: np.ndarray) -> Event
 
 
 def _insist_on_classes(data: Dataset, counts: dict[str, np.ndarray]) -> None:
-    """Refuse splits that are empty, or lack a class that occurs."""
+    """Refuse splits that are empty, or by chance lack a class that occurs."""
     total = sum(counts.values())
     assert isinstance(total, np.ndarray)
     of_classes = isinstance(data.card.labels, Classes)
+    by_chance = isinstance(data.splits, FractionSplits)
     if of_classes and np.count_nonzero(total) == 1:
         only = data.classes[int(np.flatnonzero(total)[0])]
         raise DataError(f"dataset {data.name}: all events are of class {only!r}")
@@ -373,7 +379,7 @@ def _insist_on_classes(data: Dataset, counts: dict[str, np.ndarray]) -> None:
                 f"dataset {data.name}: the {name} split of {int(total.sum())} events is empty"
             )
         lacking = np.flatnonzero((of_split == 0) & (total > 0))
-        if of_classes and len(lacking):
+        if of_classes and by_chance and len(lacking):
             raise DataError(
                 f"dataset {data.name}: the {name} split of {int(of_split.sum())} events has no "
                 f"{data.classes[int(lacking[0])]!r}"

@@ -25,10 +25,10 @@ BLOCK_BYTES = 1 << 18
 
 #: Size of the shuffle buffer; with the piece read ahead and the tensor made of it, up to four
 #: are held.
-PIECE_BYTES = 24 << 20
+PIECE_BYTES = 16 << 20
 
 #: Threads that read a piece's blocks.
-READERS = 4
+READERS = 2
 
 #: The arrays of a stored set; the last is not read in training.
 ARRAYS = ("x", "y", "weight", "observers")

@@ -6,6 +6,7 @@ Poisson numbers instead of a multinomial, an event is drawn without knowing how 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,26 @@ REPLICAS = 200
 
 #: Coverage of an interval: one standard deviation of a Gaussian, to both sides.
 COVERAGE = 0.6827
+
+
+#: Numbers that are looked at together, so that many events take no more memory than few.
+AT_ONCE = 4_000_000
+
+
+def draws(events: int, seed: int) -> np.ndarray:
+    """Return how often each replica counts each event `(replicas, events)` uint8."""
+    rng = np.random.default_rng(seed)
+    drawn = np.empty((REPLICAS, events), np.uint8)
+    for replica in drawn:
+        replica[:] = rng.poisson(1.0, events)
+    return drawn
+
+
+def blocks(drawn: np.ndarray) -> Iterator[np.ndarray]:
+    """Return replicas, a few at a time."""
+    step = max(AT_ONCE // max(drawn.shape[1], 1), 1)
+    for start in range(0, len(drawn), step):
+        yield drawn[start : start + step]
 
 
 def central(replicas: np.ndarray) -> Any:

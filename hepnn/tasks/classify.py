@@ -14,8 +14,8 @@ import numpy as np
 from scipy.stats import beta
 
 from hepnn.run import Events
-from hepnn.tasks import Figure, Words
-from hepnn.tasks.bootstrap import COVERAGE, REPLICAS, central
+from hepnn.tasks import Figure, Words, bootstrap
+from hepnn.tasks.bootstrap import COVERAGE, central
 from hepnn.tasks.scaling import Scaling
 
 #: The kind of labels that is predicted.
@@ -167,15 +167,15 @@ def evaluate(
         "accuracy": float(np.average(right, weights=weight)),
         "confusion": confusion.tolist(),
     }
-    rng = np.random.default_rng(seed)
-    draws = rng.poisson(1.0, (REPLICAS, len(events))).astype(np.float32)
+    drawn = bootstrap.draws(len(events), seed)
     if np.all(weight == weight[0]):
         report["accuracy_interval"] = binomial(int(right.sum()), len(right))
     else:
-        report["accuracy_interval"] = central((draws * weight) @ right / (draws @ weight))
+        replicas = [(one * weight) @ right / (one @ weight) for one in drawn]
+        report["accuracy_interval"] = central(np.array(replicas))
     for number, name in enumerate(classes):
         signal = events.y == number
-        value, interval = _one_against_all(probability[:, number], signal, weight, draws)
+        value, interval = _one_against_all(probability[:, number], signal, weight, drawn)
         for figure, content in value.items():
             _file(report, figure, name, content)
             _file(report, f"{figure}_interval", name, interval[figure])
@@ -262,22 +262,27 @@ def binomial(successes: int, trials: int) -> list[float]:
 
 
 def _one_against_all(
-    score: np.ndarray, signal: np.ndarray, weight: np.ndarray, draws: np.ndarray
+    score: np.ndarray, signal: np.ndarray, weight: np.ndarray, drawn: np.ndarray
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return AUC, efficiencies and rejections, and the interval of each."""
     order = np.argsort(-score, kind="stable")
     ranked, is_signal = score[order], signal[order]
     ends = np.append(np.flatnonzero(np.diff(ranked)), len(ranked) - 1)
-    weights = np.vstack([np.ones((1, len(score)), np.float32), draws])[:, order] * weight[order]
-    signals = _cumulative(weights * is_signal, ends)
-    fakes = _cumulative(weights * ~is_signal, ends)
-    area = np.trapezoid(signals, fakes, axis=1)
+    every = np.ones((1, len(score)), np.uint8)
+    areas, efficiencies, shares = [], [], []
+    for counted in (every, *bootstrap.blocks(drawn)):
+        weights = counted[:, order] * weight[order]
+        signals = _cumulative(weights * is_signal, ends)
+        fakes = _cumulative(weights * ~is_signal, ends)
+        areas.append(np.trapezoid(signals, fakes, axis=1))
+        efficiencies.append(_crossings(fakes, signals, BACKGROUNDS))
+        shares.append(_first_above(signals, fakes, SIGNALS))
+    area, found = np.concatenate(areas), np.concatenate(efficiencies)
     value: dict[str, Any] = {"auc": float(area[0])}
     interval: dict[str, Any] = {"auc": central(area[1:])}
-    found = _crossings(fakes, signals, BACKGROUNDS)
     value["efficiency_at_background"] = _named(BACKGROUNDS, found[0])
     interval["efficiency_at_background"] = _named(BACKGROUNDS, central(found[1:]))
-    rejections = 1 / np.maximum(_first_above(signals, fakes, SIGNALS), 1 / len(score))
+    rejections = 1 / np.maximum(np.concatenate(shares), 1 / len(score))
     value["rejection_at_efficiency"] = _named(SIGNALS, rejections[0])
     interval["rejection_at_efficiency"] = _named(SIGNALS, central(rejections[1:]))
     return value, interval

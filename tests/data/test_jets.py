@@ -277,6 +277,28 @@ def test_multiparton_interactions_add_particles(hep):
     assert any("multiparton" in text for text in jets.cards(settings)[""]["limits"])
 
 
+def test_substructure_adds_its_features_and_changes_no_other(hep):
+    from hepnn import declarations
+    from hepnn.data.generate import jets
+    from hepnn.data.generate.chunk import Chunk
+    from hepnn.data.generate.jets.columns import FURTHER
+
+    folder = declarations.root("datasets") / "jets"
+    chunk = Chunk("top-0000", 0, 4, 6)
+    plain, more = (
+        jets.generate(jets.Settings(per_class=6, substructure=wanted), chunk, 7, folder)[""]
+        for wanted in (False, True)
+    )
+    names = [column.name for column in FURTHER]
+    assert set(more.column_names) - set(plain.column_names) == set(names)
+    for name in plain.column_names:
+        assert more[name].equals(plain[name])
+    tau = [more[name].to_numpy() for name in ("tau_1", "tau_2", "tau_21")]
+    np.testing.assert_allclose(tau[2], tau[1] / tau[0], rtol=3 * 2.0**-13)
+    card = jets.cards(jets.Settings(substructure=True))[""]
+    assert [f["name"] for f in card["inputs"]["features"]["features"]][-8:] == names
+
+
 def test_a_detector_measures_tracks_and_towers(hep):
     pytest.importorskip("hepnn.data.physics.detector")
     settings = jets.Settings(per_class=30, mpi=False, detector=True)

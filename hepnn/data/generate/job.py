@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import shutil
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 from hepnn import console, declarations, files
 from hepnn.data import generate
-from hepnn.data.generate import cluster, declaration, gather, pool, progress, settings
+from hepnn.data.generate import cluster, declaration, gather, pool, settings
 from hepnn.data.generate.chunk import Chunk
 from hepnn.data.generate.kind import Kind
 from hepnn.data.generate.plan import Plan, alone, open_folder, remove
@@ -141,9 +142,12 @@ def generate_missing(
     total = sum(chunk.events for chunk in chunks)
     before = total - sum(chunk.events for chunk in missing)
     try:
-        with contextlib.closing(done), progress.events(plan.kind, total, before) as advance:
+        began = time.perf_counter()
+        with contextlib.closing(done), console.bar(plan.kind, total, before) as advance:
             for chunk in done:
                 advance(chunk.events)
+        rate = (total - before) / (time.perf_counter() - began)
+        console.say(f"{plan.kind}: {total - before} events, {rate:,.0f}/s")
     except KeyboardInterrupt:
         console.say(f"{out}: broken off; the same command goes on from there")
         raise
