@@ -391,7 +391,7 @@ def _functions() -> list[dict[str, Any]]:
     from hepnn.data.functions import FUNCTIONS
 
     return [
-        {"function": f"{name}({function.arguments})", "gives": function.description}
+        {"name": name, "arguments": function.arguments, "gives": function.description}
         for name, function in FUNCTIONS.items()
     ]
 

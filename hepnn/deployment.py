@@ -15,6 +15,10 @@ from hepnn.run import Run
 from hepnn.targets import kit as kits
 from hepnn.tasks import get as get_task
 
+#: Written beside every artefact: the quantities that go in and come out, and what is done to
+#: them outside the network.
+QUANTITIES = "quantities.json"
+
 
 def refuse_unsupported(recipe: Recipe, shape: tuple[int, ...], classes: int) -> None:
     """Check every wanted target against the network on random weights.
@@ -155,6 +159,7 @@ def _ship(run: Run, request: TargetRequest) -> None:
         with files.replacing_folder(final) as folder:
             calibration = run.events("calibration").x
             target.write(model, folder, kit=kit, calibration=calibration, exact=exact, **formats)
+            files.write_json(folder / QUANTITIES, _quantities(run))
         artefacts = target.load(final)
         files.write_json(
             final / "target.json",
@@ -168,6 +173,21 @@ def _ship(run: Run, request: TargetRequest) -> None:
             },
         )
     console.say(f"{request.name}: {final} ({time.perf_counter() - began:.1f} s)")
+
+
+def _quantities(run: Run) -> dict[str, Any]:
+    """Return what an artefact's numbers are, and what is done to them outside the network."""
+    data = run.manifest["data"]
+    steps = "missing values are filled, then clipped, then log or asinh taken where scaling says so"
+    return {
+        "inputs": {"group": data["group"], "features": data["features"], "before": steps},
+        "outputs": {
+            "task": run.recipe.task,
+            "names": data["classes"],
+            "targets": data["targets"],
+            "after": "z * 2**exponent + offset, target by target" if data["targets"] else "none",
+        },
+    }
 
 
 def _stage_of(request: TargetRequest, stages: list[str]) -> str:

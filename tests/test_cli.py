@@ -83,7 +83,9 @@ def test_debug_shows_the_traceback() -> None:
     assert "Traceback" in hepnn("--debug", "train", "jet-tager").stderr
 
 
-@pytest.mark.parametrize("what", [
+@pytest.mark.parametrize(
+    "what",
+    [
         "models",
         "datasets",
         "generators",
@@ -91,7 +93,8 @@ def test_debug_shows_the_traceback() -> None:
         "targets",
         "kits",
         "architectures",
-    ])
+    ],
+)
 def test_lists_are_tables_and_json(what: str) -> None:
     document = json.loads(hepnn("list", what, "--json").stdout)
     names = [row["name"] for row in document[what]]

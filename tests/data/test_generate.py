@@ -168,6 +168,8 @@ def test_ctrl_c_or_a_kill_leaves_no_process_behind(made, out, tmp_path, send, en
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Started in the background, the tests themselves ignore it.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     with fifo.open("rb", buffering=0) as worker:
         assert worker.readline() == b"begun\n"

@@ -118,6 +118,16 @@ def test_the_manifest_says_how_outputs_become_quantities(shipped: Run) -> None:
     assert rmse == pytest.approx(list(found["rmse"].values()), rel=1e-9)
 
 
+def test_beside_every_artefact_is_what_goes_in_and_comes_out(shipped: Run) -> None:
+    data = shipped.manifest["data"]
+    found = list(shipped.exports("quantized").glob("*/quantities.json"))
+    assert len(found) == len(list(shipped.exports("quantized").glob("*/target.json"))) > 0
+    for path in found:
+        written = files.read_json(path)
+        assert written["inputs"]["features"] == data["features"]
+        assert written["outputs"]["targets"] == data["targets"]
+
+
 def test_the_scaling_is_the_training_splits(shipped: Run) -> None:
     scaling = scalings.of(shipped)
     assert scaling is not None and scaling.units == ("GeV", "s")
