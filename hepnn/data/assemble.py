@@ -19,7 +19,7 @@ from hepnn.data.expressions import Expression
 from hepnn.data.formats.reader import Column, ColumnReader
 from hepnn.data.groups import Chunk
 from hepnn.data.sources import Part, Survey
-from hepnn.errors import DataError
+from hepnn.errors import DataError, RecipeError
 from hepnn.recipe import AnySplits, ColumnSplits, FileSplits, HashSplits
 
 #: Threads that read and assemble chunks.
@@ -318,6 +318,12 @@ class Assembler:
 
     def _needs(self, columns: dict[str, Column]) -> list[str]:
         """Return the columns to be read, once it is known what the source has."""
+        for name in self._variables:
+            if name in columns:
+                raise RecipeError(
+                    f"dataset {self.card.name}: new_variables.{name}: the source has a column of "
+                    "that name; choose another"
+                )
         self._objects = self._collection(columns)
         self._needed = self._columns(self._all())
         return self._needed

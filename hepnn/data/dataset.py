@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -238,6 +239,7 @@ def divide_on_disk(data: Dataset, folder: Path, limit: int | None = None) -> Div
     DataError
         As `divide`.
     """
+    folder.mkdir(parents=True, exist_ok=True)
     total = data.assembler.survey.entries
     if data.assembler.thins:
         with console.bar("entries that are kept", None) as advance:
@@ -245,6 +247,12 @@ def divide_on_disk(data: Dataset, folder: Path, limit: int | None = None) -> Div
             for kept in data.assembler.kept():
                 total += kept
                 advance(kept)
+    wanted, free = total * int(np.prod(data.shape)) * 4, shutil.disk_usage(folder).free
+    if wanted > free:
+        raise DataError(
+            f"{folder}: to stream dataset {data.name} needs {wanted / 1e9:.1f} GB of disk, "
+            f"{free / 1e9:.1f} are free"
+        )
     stores = {name: Store(folder / name) for name in splits.NAMES}
     known = statistics.empty(groups.shape(data.group)[-1])
     sums = np.zeros(_cells(data))

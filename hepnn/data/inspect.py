@@ -94,7 +94,7 @@ class _Quantity:
 
 
 def summarize(name: str | Path, plot: Path | None = None) -> dict[str, Any]:
-    """Look at a dataset, group by group, or at a bare file.
+    """Look at a dataset, group by group and at its observers, or at a bare file.
 
     Parameters
     ----------
@@ -103,7 +103,7 @@ def summarize(name: str | Path, plot: Path | None = None) -> dict[str, Any]:
         images.
     plot
         File to draw every feature's histograms to; of an image group, the mean image a class.
-        With several groups, the group's name is put before the suffix.
+        The name of a further group, or `observers`, is put before the suffix.
 
     Returns
     -------
@@ -123,20 +123,35 @@ def summarize(name: str | Path, plot: Path | None = None) -> dict[str, Any]:
         return _bare(path, FORMATS[kind])
     card, _ = cards.load(name)
     document: dict[str, Any] = {"name": card.name, "title": card.title, "groups": {}, "plots": []}
-    for group in card.inputs:
-        with console.working(f"reading {card.name}, {group}"):
-            _look(datasets.open_dataset(name, [group]), group, document, _drawn(card, group, plot))
+    looks = dict(card.inputs)
+    if card.observers:
+        looks["observers"] = cards.Features(features=card.observers)
+    for number, (key, group) in enumerate(looks.items()):
+        with console.working(f"reading {card.name}, {key}"):
+            data = datasets.open_dataset(name, [key if key in card.inputs else next(iter(looks))])
+            drawn = plot
+            if plot is not None and number:
+                drawn = plot.with_name(f"{plot.stem}-{key}{plot.suffix}")
+            _look(data, group, key, document, drawn)
     return document
 
 
-def _look(data: datasets.Dataset, name: str, document: dict[str, Any], plot: Path | None) -> None:
-    card, group = data.card, data.group
+def _look(
+    data: datasets.Dataset,
+    group: cards.Group,
+    name: str,
+    document: dict[str, Any],
+    plot: Path | None,
+) -> None:
+    card = data.card
     of_classes = isinstance(card.labels, Classes)
     classes = data.classes if of_classes else [""]
-    shown = [feature for feature in data.features if feature.name != groups.MASK]
+    features = groups.features(group, name)
+    shown = [feature for feature in features if feature.name != groups.MASK]
     is_image = isinstance(group, Image)
     quantities = [_Quantity(feature, len(classes)) for feature in shown]
-    sums = [np.zeros(data.shape) for _ in classes] if is_image else []
+    shape = groups.shape(group)
+    sums = [np.zeros(shape) for _ in classes] if is_image else []
     lengths: list[np.ndarray] = []
     events, weight = np.zeros(len(classes), int), np.zeros(len(classes))
     counts: Counter[str] = Counter()
@@ -164,7 +179,7 @@ def _look(data: datasets.Dataset, name: str, document: dict[str, Any], plot: Pat
     document["events"] = int(events.sum())
     found: dict[str, Any] = {
         "kind": group.kind,
-        "shape": list(data.shape),
+        "shape": list(shape),
         "features": [quantity.row() for quantity in quantities],
     }
     if lengths and len(every := np.concatenate(lengths)):
@@ -251,9 +266,3 @@ def _card_of(path: Path, kind: str, tree: str | None) -> cards.Card:
         labels=cards.Unlabelled(),
         licence="",
     )
-
-
-def _drawn(card: cards.Card, group: str, plot: Path | None) -> Path | None:
-    if plot is None or len(card.inputs) == 1:
-        return plot
-    return plot.with_name(f"{plot.stem}-{group}{plot.suffix}")

@@ -191,22 +191,22 @@ def test_signals_are_test_events_and_of_the_background_a_share(hep):
     signal = make("leptoquark", 3, 4)
     assert signal["test"].to_pylist() == [True] * 4
     assert signal["class"].to_pylist() == [3] * 4
-    assert signal["process"].to_pylist() == [5] * 4
+    assert signal["process"].to_pylist() == [6] * 4
 
 
 def test_chunks_have_seeds_of_their_own_and_all_the_events():
-    settings = anomaly.Settings(background=5000, signal=700, w=0.25, z=0.05)
+    settings = anomaly.Settings(background=5000, signal=700, w=0.25, z=0.05, soft=0.2)
     chunks = anomaly.chunks(settings)
     assert len({chunk_seed(1, chunk) for chunk in chunks}) == len(chunks)
     assert len({chunk.name for chunk in chunks}) == len(chunks)
     events = {name: 0 for name in anomaly.PROCESSES}
     for chunk in chunks:
         events[chunk.name.rsplit("-", 1)[0]] += chunk.events
-    assert list(events.values()) == [3500, 1250, 250, 700, 700, 700]
+    assert list(events.values()) == [2500, 1250, 250, 1000, 700, 700, 700]
 
 
 def test_shares_beyond_one_are_refused():
-    with pytest.raises(RecipeError, match="shares of 0.7 and 0.4 sum to more than 1"):
+    with pytest.raises(RecipeError, match="shares of 0.7, 0.4, 0.1 sum to more than 1"):
         declarations.parse(anomaly.Settings, {"w": 0.7, "z": 0.4}, "--set")
 
 

@@ -243,6 +243,7 @@ def test_classes_can_be_names(tmp_path: Path) -> None:
         ({"selection": "open(mass)"}, "open"),
         ({"new_variables": {"m": "mass.__class__"}, "selection": "m > 1"}, "__class__"),
         ({"labels": {"where": {"a": "mass > 1"}}}, "at least two classes"),
+        ({"new_variables": {"mass": "width * 2"}}, "the source has a column of that name"),
         ({"splits": {"by": "hash", "of": ["mass"]}}, "'mass' is no whole number"),
         ({"weights": {"flat": {"mass": [1, 2]}}}, "at least three edges"),
     ],
@@ -292,6 +293,17 @@ def test_on_disk_every_event_is_where_it_is_in_memory(
     assert disk.events == memory.events
     np.testing.assert_allclose(disk.statistics.mean, memory.statistics.mean, rtol=1e-9)
     np.testing.assert_allclose(disk.statistics.std, memory.statistics.std, rtol=1e-9)
+
+
+def test_a_disk_that_is_too_small_is_told_before_it_is_filled(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import shutil
+
+    room = shutil.disk_usage(tmp_path)._replace(free=100)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
+    with pytest.raises(DataError, match="needs 0.0 GB of disk, 0.0 are free"):
+        datasets.divide_on_disk(datasets.open_dataset(shards), tmp_path / "stream")
 
 
 def test_the_hash_of_an_event_decides_in_whichever_file_it_is(shards: Path) -> None:

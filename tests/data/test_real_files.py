@@ -244,4 +244,6 @@ def test_an_inspection_counts_what_a_card_leaves_out(tmp_path: Path) -> None:
     tags = jets["Jet_btagDeepFlavB"][(jets["Jet_pt"] > 20) & (abs(jets["Jet_eta"]) < 2.4)]
     assert rows["Jet_btagDeepFlavB"]["missing"] == ak.sum(tags == -1)
     assert [row["events"] for row in found["classes"]] == np.bincount(events.y).tolist()
-    assert plot.read_text().startswith("<?xml") or "<svg" in plot.read_text()
+    assert found["groups"]["observers"]["shape"] == [1]
+    assert found["plots"] == [str(plot), str(tmp_path / "jets-observers.svg")]
+    assert all("<svg" in Path(path).read_text() for path in found["plots"])

@@ -22,7 +22,7 @@ from hepnn.declarations import Declaration
 PACKAGES = ("pythia8mc", "fastjet", "awkward", "vector")
 VERSIONS = ("pythia8mc", "fastjet", "awkward", "vector", "numpy", "pyarrow")
 CLASSES = ("background", "a-4l", "h-tautau", "leptoquark")
-BACKGROUNDS = ("qcd", "w", "z")
+BACKGROUNDS = ("qcd", "w", "z", "soft")
 PROCESSES = (*BACKGROUNDS, *CLASSES[1:])
 CARDS = ("common.cmnd", *(f"{name}.cmnd" for name in PROCESSES))
 
@@ -38,20 +38,27 @@ class Settings(Declaration):
     signal: int = Field(600, ge=0, description="events of each signal, all of them test events")
     w: float = Field(0.3, ge=0, le=1, description="share of W bosons in the background")
     z: float = Field(0.1, ge=0, le=1, description="share of Z bosons in the background")
+    soft: float = Field(
+        0.1, ge=0, le=1, description="share of soft collisions (non-diffractive) in the background"
+    )
     test: float = Field(0.3, ge=0, le=1, description="share of the background that is for test")
     detector: bool = Field(True, description="objects of a detector, not of the generator")
 
     @model_validator(mode="after")
     def _shares(self) -> Settings:
-        if self.w + self.z > 1:
-            raise ValueError(f"w and z: shares of {self.w:g} and {self.z:g} sum to more than 1")
+        shares = (self.w, self.z, self.soft)
+        if sum(shares) > 1 + 1e-9:
+            said = ", ".join(f"{share:g}" for share in shares)
+            raise ValueError(f"w, z and soft: shares of {said} sum to more than 1")
         return self
 
 
 def chunks(settings: Settings) -> list[Chunk]:
     """Cut the work; a chunk's name begins with its process."""
-    w, z = (round(share * settings.background) for share in (settings.w, settings.z))
-    wanted = {"qcd": settings.background - w - z, "w": w, "z": z}
+    wanted = {
+        name: round(getattr(settings, name) * settings.background) for name in BACKGROUNDS[1:]
+    }
+    wanted["qcd"] = settings.background - sum(wanted.values())
     work: list[Chunk] = []
     for name in BACKGROUNDS:
         # One label, several processes: the numbers, and with them the seeds, go on.
@@ -139,8 +146,8 @@ def cards(settings: Settings) -> dict[str, dict[str, Any]]:
             "detector and shares; figures do not carry over.",
             "A parametrized detector or none, no pile-up, no trigger's own resolution, no wrongly "
             "identified leptons.",
-            "Two jets from 30 GeV stand for all strong interactions: below, and in the choice of "
-            "processes, this is no stream of real collisions.",
+            "Soft collisions, two jets from 30 GeV, W and Z in chosen shares: no stream of real "
+            "collisions.",
         ],
     }
     return {"": card}
