@@ -34,10 +34,10 @@ def baselines(
     from sklearn.preprocessing import StandardScaler
 
     from hepnn import pipeline
-    from hepnn.data import dataset
+    from hepnn.data import division
 
     loaded = pipeline.load(name, overrides)
-    divided = dataset.divide(pipeline.open_data(loaded), loaded.limit)
+    divided = division.divide(pipeline.open_data(loaded), loaded.limit)
     train, test = divided.train.events, divided.test
     hidden = loaded.architecture.hyper.get("hidden", [64])
     models = {

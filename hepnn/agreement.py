@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from hepnn import console, files, targets
-from hepnn.data import dataset as datasets
+from hepnn.data import division
 from hepnn.errors import AgreementBroken, RunError, TargetError
 from hepnn.recipe import Bounds
 from hepnn.run import Events, Run
@@ -64,8 +64,8 @@ def agree(
         shipped = [name for name in shipped if name == stage]
     if not shipped:
         raise RunError(f"run {run.name} has no exports to compare: hepnn deploy {run}")
-    chosen = run.events("test") if dataset is None else datasets.read_for(run, dataset)
-    chosen = datasets.take(chosen, np.arange(min(events or len(chosen), len(chosen))))
+    chosen = run.events("test") if dataset is None else division.read_for(run, dataset)
+    chosen = division.take(chosen, np.arange(min(events or len(chosen), len(chosen))))
     stages = {name: _agree_stage(run, name, chosen) for name in shipped}
     last = stages[shipped[-1]]
     document = {

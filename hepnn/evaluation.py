@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hepnn import console, files
-from hepnn.data import dataset as datasets
+from hepnn.data import division
 from hepnn.run import Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as scalings
@@ -28,7 +28,7 @@ def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
     console.import_tensorflow()
     from hepnn.training import network
 
-    data = datasets.read_for(run, dataset)
+    data = division.read_for(run, dataset)
     task, scaling = get_task(run.recipe.task), scalings.of(run)
     for stage in run.stages:
         outputs = network.predict(network.load_model(run.model_file(stage)), data.x)

@@ -23,10 +23,10 @@ from hepnn import architectures, compress, console, deployment, evaluation, file
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
+from hepnn.data import division, statistics
 from hepnn.data import scaling as scalings
-from hepnn.data import statistics
 from hepnn.data.card import Values
-from hepnn.data.dataset import Divided
+from hepnn.data.division import Divided
 from hepnn.data.feed import Stream
 from hepnn.errors import DataError, HepnnError, RecipeError
 from hepnn.recipe import Recipe
@@ -66,7 +66,7 @@ def train(
     """
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
     data = open_data(loaded)  # before anything is made on disk
-    parts = None if streams(loaded, data) else datasets.divide(data, loaded.limit)
+    parts = None if streams(loaded, data) else division.divide(data, loaded.limit)
     run = runs_module.create(loaded, runs, name)
     if isinstance(recipe, str | Path):
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
@@ -167,8 +167,8 @@ def _divided(run: Run, data: datasets.Dataset) -> Divided:
     """Divide a run's data, in memory or into its folder."""
     limit = run.recipe.limit
     if streams(run.recipe, data):
-        return datasets.divide_on_disk(data, run.path / "data" / "stream", limit)
-    return datasets.divide(data, limit)
+        return division.divide_on_disk(data, run.path / "data" / "stream", limit)
+    return division.divide(data, limit)
 
 
 def _keep_data(run: Run, data: datasets.Dataset, parts: Divided) -> dict[str, np.ndarray]:

@@ -11,18 +11,19 @@ import pytest
 from clouds import FEATURES, three_clouds, write_card, write_events
 
 from hepnn.data import dataset as datasets
-from hepnn.data.dataset import Divided
+from hepnn.data import division
+from hepnn.data.division import Divided
 from hepnn.errors import DataError, RecipeError
 from hepnn.recipe import FractionSplits
 from hepnn.run import Events
 
 
 def read(folder: Path | str, inputs: list[str] | None = None) -> Events:
-    return datasets.read(datasets.open_dataset(folder, inputs))
+    return division.read(datasets.open_dataset(folder, inputs))
 
 
 def divide(folder: Path, limit: int | None = None, **splits: float) -> Divided:
-    return datasets.divide(datasets.open_dataset(folder, None, FractionSplits(**splits)), limit)
+    return division.divide(datasets.open_dataset(folder, None, FractionSplits(**splits)), limit)
 
 
 def test_the_digits_are_scikit_learns() -> None:
@@ -201,7 +202,7 @@ def test_a_damaged_file_is_skipped_only_when_the_card_says_so(shards: Path) -> N
     source = {"format": "parquet", "files": ["part*.parquet"], "skip_unreadable": True}
     write_card(shards, source=source)
     data = datasets.open_dataset(shards)
-    assert len(datasets.read(data)) == 900
+    assert len(division.read(data)) == 900
     assert list(data.assembler.survey.skipped) == [str(bad)]
 
 
@@ -282,8 +283,8 @@ def test_on_disk_every_event_is_where_it_is_in_memory(
     source = {"format": "parquet", "files": ["part*.parquet"]}
     write_card(shards, **{"source": source, **changes})
     data = datasets.open_dataset(shards)
-    memory = datasets.divide(data, 700)
-    disk = datasets.divide_on_disk(data, tmp_path / "stream", 700)
+    memory = division.divide(data, 700)
+    disk = division.divide_on_disk(data, tmp_path / "stream", 700)
     pieces = [events for events, _ in disk.train.pieces(1, 0, 32)]
     streamed = set().union(*map(_rows, pieces))
     assert streamed == _rows(memory.train.events)
@@ -303,7 +304,7 @@ def test_a_disk_that_is_too_small_is_told_before_it_is_filled(
     room = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
     with pytest.raises(DataError, match="needs 0.0 GB of disk, 0.0 are free"):
-        datasets.divide_on_disk(datasets.open_dataset(shards), tmp_path / "stream")
+        division.divide_on_disk(datasets.open_dataset(shards), tmp_path / "stream")
 
 
 def test_the_hash_of_an_event_decides_in_whichever_file_it_is(shards: Path) -> None:
@@ -313,9 +314,9 @@ def test_the_hash_of_an_event_decides_in_whichever_file_it_is(shards: Path) -> N
         splits={"by": "hash", "of": ["event"]},
         observers=[{"name": "event"}],
     )
-    before = datasets.divide(datasets.open_dataset(shards))
+    before = division.divide(datasets.open_dataset(shards))
     (shards / "part0.parquet").rename(shards / "part9.parquet")
-    after = datasets.divide(datasets.open_dataset(shards))
+    after = division.divide(datasets.open_dataset(shards))
     for name in ("validation", "test"):
         events = [set(getattr(one, name).observers[:, 0]) for one in (before, after)]
         assert events[0] == events[1]
@@ -326,7 +327,7 @@ def test_files_decide_and_each_must_be_in_one_split(shards: Path) -> None:
     source = {"format": "parquet", "files": ["part*.parquet"]}
     labels = {"kind": "none"}
     write_card(shards, source=source, splits=split, labels=labels)
-    parts = datasets.divide(datasets.open_dataset(shards))
+    parts = division.divide(datasets.open_dataset(shards))
     y = three_clouds(900)[1]
     assert parts.events == {
         "train": (y == 0).sum(),
@@ -335,4 +336,4 @@ def test_files_decide_and_each_must_be_in_one_split(shards: Path) -> None:
     }
     write_card(shards, source=source, splits={**split, "test": ["part[12]*"]}, labels=labels)
     with pytest.raises(DataError, match="part1.parquet is in validation and test"):
-        datasets.divide(datasets.open_dataset(shards))
+        division.divide(datasets.open_dataset(shards))

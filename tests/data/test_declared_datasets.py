@@ -10,7 +10,7 @@ import pytest
 from hepnn import declarations
 from hepnn.data import card as cards
 from hepnn.data import dataset as datasets
-from hepnn.data import functions
+from hepnn.data import division, functions
 
 NAMES = declarations.names("datasets")
 
@@ -36,7 +36,7 @@ def test_a_dataset_says_what_it_is(name: str) -> None:
 def test_every_group_is_read_and_divided(name: str) -> None:
     for group in cards.load(name)[0].inputs:
         data = datasets.open_dataset(name, [group])
-        parts = datasets.divide(data, limit=2000)
+        parts = division.divide(data, limit=2000)
         x = parts.train.events.x  # type: ignore[union-attr]
         assert x.shape[1:] == data.shape
         assert np.isfinite(x).all()

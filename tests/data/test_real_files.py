@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from hepnn.data import dataset as datasets
-from hepnn.data import inspect
+from hepnn.data import division, inspect
 from hepnn.errors import DataError
 from hepnn.run import Events
 
@@ -60,7 +60,7 @@ Z_CARD: dict[str, Any] = {
 @needs_data
 def test_a_z_candidate_classifier(tmp_path: Path) -> None:
     data = datasets.open_dataset(write(tmp_path, ZMUMU, **Z_CARD))
-    events = datasets.read(data)
+    events = division.read(data)
     with uproot.open(ZMUMU) as file:
         flat = file["events"].arrays(library="np")
     keep = (flat["pt1"] > 5) & (flat["pt2"] > 5)
@@ -87,7 +87,7 @@ def test_a_z_candidate_classifier(tmp_path: Path) -> None:
 @needs_data
 def test_the_same_collision_is_in_one_split(tmp_path: Path) -> None:
     card = {**Z_CARD, "observers": [{"name": "Event"}]}
-    parts = datasets.divide(datasets.open_dataset(write(tmp_path, ZMUMU, **card)))
+    parts = division.divide(datasets.open_dataset(write(tmp_path, ZMUMU, **card)))
     three: list[Events] = [parts.train.events, parts.validation, parts.test]  # type: ignore[union-attr]
     numbers = [set(part.observers[:, 0]) for part in three if part.observers is not None]
     assert sum(map(len, numbers)) == len(set.union(*numbers))
@@ -102,7 +102,7 @@ def test_a_dimuon_mass_regression(tmp_path: Path) -> None:
         "labels": {"kind": "values", "targets": [{"name": "M", "unit": "GeV"}]},
         "splits": {"seed": 1},
     }
-    events = datasets.read(datasets.open_dataset(write(tmp_path, ZMUMU, **card)))
+    events = division.read(datasets.open_dataset(write(tmp_path, ZMUMU, **card)))
     with uproot.open(ZMUMU) as file:
         flat = file["events"].arrays(["M", "pt1", "pt2"], library="np")
     keep = (flat["pt1"] > 5) & (flat["pt2"] > 5)
@@ -127,7 +127,7 @@ def test_muons_as_a_sequence(tmp_path: Path) -> None:
         "weights": {"column": "EventWeight"},
     }
     data = datasets.open_dataset(write(tmp_path, HZZ, **card))
-    events = datasets.read(data)
+    events = division.read(data)
     with uproot.open(HZZ) as file:
         jagged = file["events"].arrays(["Muon_Px", "Muon_Py", "Muon_Charge", "EventWeight"])
     jagged = jagged[ak.num(jagged["Muon_Px"]) > 0]
@@ -144,7 +144,7 @@ def test_muons_as_a_sequence(tmp_path: Path) -> None:
     assert [feature.name for feature in data.features] == ["pt", "Muon_Charge", "mask"]
     np.testing.assert_allclose(events.weight, ak.to_numpy(jagged["EventWeight"]))
     # Padding is no measurement: the statistics are those of the muons.
-    parts = datasets.divide(data)
+    parts = division.divide(data)
     x = parts.train.events.x  # type: ignore[union-attr]
     w = np.repeat(parts.train.events.weight, 2).reshape(-1, 2)  # type: ignore[union-attr]
     real = x[..., 2] > 0
@@ -173,7 +173,7 @@ JETS: dict[str, Any] = {
 @needs_data
 def test_jets_of_nanoaod(tmp_path: Path) -> None:
     data = datasets.open_dataset(write(tmp_path, NANOAOD, **JETS))
-    events = datasets.read(data)
+    events = division.read(data)
     names = ["Jet_pt", "Jet_eta", "Jet_btagDeepFlavB", "Jet_genJetIdx", "MET_pt", "Muon_pt"]
     with uproot.open(NANOAOD) as file:
         jagged = file["Events"].arrays(names)
@@ -196,7 +196,7 @@ def test_jets_of_nanoaod(tmp_path: Path) -> None:
 
 @needs_data
 def test_all_jets_of_an_event_are_in_one_split(tmp_path: Path) -> None:
-    parts = datasets.divide(datasets.open_dataset(write(tmp_path, NANOAOD, **JETS)))
+    parts = division.divide(datasets.open_dataset(write(tmp_path, NANOAOD, **JETS)))
     three = [parts.train.events, parts.validation, parts.test]  # type: ignore[union-attr]
     numbers = [set(part.observers[:, 0]) for part in three if part.observers is not None]
     assert sum(map(len, numbers)) == len(set.union(*numbers))
@@ -216,7 +216,7 @@ def test_what_is_wrong_is_said_in_a_line(
     tmp_path: Path, card: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DataError, match=message) as error:
-        datasets.read(datasets.open_dataset(write(tmp_path, NANOAOD, **{**JETS, **card})))
+        division.read(datasets.open_dataset(write(tmp_path, NANOAOD, **{**JETS, **card})))
     assert "\n" not in str(error.value)
 
 
@@ -235,7 +235,7 @@ def test_an_inspection_counts_what_a_card_leaves_out(tmp_path: Path) -> None:
     folder = write(tmp_path, NANOAOD, **JETS)
     plot = tmp_path / "jets.svg"
     found = inspect.summarize(folder, plot)
-    events = datasets.read(datasets.open_dataset(folder))
+    events = division.read(datasets.open_dataset(folder))
     assert found["events"] == len(events)
     assert found["read"]["examples"] - found["read"]["selection"] == len(events)
     rows = {row["feature"]: row for row in found["groups"]["jet"]["features"]}
