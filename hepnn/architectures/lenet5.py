@@ -23,7 +23,24 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, Literal
 
+from hepnn.architectures.narrow import Narrow
 from hepnn.errors import RecipeError
+
+NARROW = {
+    "lenet5": Narrow(
+        (8, 8, 1),
+        (3,),
+        {
+            "filters": [2, 3, 4],
+            "kernels": [3, 2, 1],
+            "units": 5,
+            "activation": "relu",
+            "subsampling": "max",
+            "connections": "full",
+            "output": "dense",
+        },
+    )
+}
 
 #: Table I: for each of the 16 maps of C3, the maps of S2 that it is connected to.
 TABLE_I = (

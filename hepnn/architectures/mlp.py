@@ -14,6 +14,10 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+from hepnn.architectures.narrow import Narrow
+
+NARROW = {"mlp": Narrow((16,), (5,), {"hidden": [8, 4]})}
+
 
 def build(
     input_shape: tuple[int, ...],

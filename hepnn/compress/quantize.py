@@ -38,7 +38,7 @@ class BetaRamp(keras.callbacks.Callback):
         beta = self._beta.first * (self._beta.last / self._beta.first) ** part
         if self._target is not None and epoch and ebops(self.model) <= self._target:
             beta = self._beta.first
-        for layer in self.model.layers:
+        for layer in self.model._flatten_layers():  # noqa: SLF001 - cells of recurrent layers
             if getattr(layer, "_beta", None) is not None:
                 layer._beta.assign(beta)  # noqa: SLF001 - HGQ2 has no other way
         self._now = beta

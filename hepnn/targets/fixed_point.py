@@ -135,8 +135,8 @@ class Lane:
 
 
 def is_fixed_point(layer: Any) -> bool:
-    """Say whether a layer is one of HGQ2's, its input, weights and output on lanes."""
-    return layer.__class__.__module__.split(".")[0] == "hgq"
+    """Say whether a layer is HGQ2's or derives from one: inputs and weights on lanes."""
+    return any(base.__module__.split(".")[0] == "hgq" for base in type(layer).__mro__)
 
 
 def activation_quantizers(model: Any) -> Iterator[Any]:

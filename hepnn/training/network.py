@@ -48,11 +48,11 @@ def warm_start(model: keras.Model, before: keras.Model) -> list[str]:
     list of str
         The layers that took weights over.
     """
-    known = {variable.path: variable for variable in before.variables}
+    known = {_path(variable): variable for variable in before.variables}
     taken = []
     for layer in model.layers:
         for variable in layer.variables:
-            source = known.get(variable.path)
+            source = known.get(_path(variable))
             if source is not None and source.shape == variable.shape:
                 variable.assign(source.value)
                 if layer.name not in taken:
@@ -87,11 +87,18 @@ def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:
 
 def parameters(model: keras.Model) -> int:
     """Count the weights of the network itself: no quantizers, no input scaling."""
-    own = ("kernel", "bias", "coefficient", "gamma", "beta")
+    layers = model._flatten_layers(include_self=False)  # noqa: SLF001 - cells of recurrent layers
+    of_quantizers = {
+        id(variable) for layer in layers if hasattr(layer, "kif") for variable in layer.variables
+    }
     return sum(
         int(np.prod(variable.shape))
-        for layer in model.layers
-        if layer.name != "input_scaling"
-        for variable in layer.trainable_variables
-        if variable.name in own
+        for variable in model.trainable_variables
+        if id(variable) not in of_quantizers
     )
+
+
+def _path(variable: keras.Variable) -> str:
+    """Return a variable's path, by which stages of one network are matched."""
+    # HGQ2's batch normalization has other names for gamma and beta.
+    return variable.path.replace("/bn_gamma", "/gamma").replace("/bn_beta", "/beta")

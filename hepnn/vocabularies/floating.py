@@ -30,13 +30,53 @@ class Float:
     name = "float"
     scaling: dict[str, np.ndarray] | None = None
 
+    # With weights.
     Dense = staticmethod(keras.layers.Dense)
+    EinsumDense = staticmethod(keras.layers.EinsumDense)
+    Conv1D = staticmethod(keras.layers.Conv1D)
     Conv2D = staticmethod(keras.layers.Conv2D)
+    Conv2DTranspose = staticmethod(keras.layers.Conv2DTranspose)
+    DepthwiseConv2D = staticmethod(keras.layers.DepthwiseConv2D)
+    BatchNormalization = staticmethod(keras.layers.BatchNormalization)
+    LayerNormalization = staticmethod(keras.layers.LayerNormalization)
+
+    # Of several tensors.
+    Add = staticmethod(keras.layers.Add)
+    Subtract = staticmethod(keras.layers.Subtract)
+    Multiply = staticmethod(keras.layers.Multiply)
+    Maximum = staticmethod(keras.layers.Maximum)
+    Concatenate = staticmethod(keras.layers.Concatenate)
+
+    # Activations.
     Activation = staticmethod(keras.layers.Activation)
+
+    # Pooling.
+    MaxPooling1D = staticmethod(keras.layers.MaxPooling1D)
     MaxPooling2D = staticmethod(keras.layers.MaxPooling2D)
+    AveragePooling1D = staticmethod(keras.layers.AveragePooling1D)
     AveragePooling2D = staticmethod(keras.layers.AveragePooling2D)
+    GlobalAveragePooling1D = staticmethod(keras.layers.GlobalAveragePooling1D)
+    GlobalAveragePooling2D = staticmethod(keras.layers.GlobalAveragePooling2D)
+    GlobalMaxPooling1D = staticmethod(keras.layers.GlobalMaxPooling1D)
+    GlobalMaxPooling2D = staticmethod(keras.layers.GlobalMaxPooling2D)
+
+    # Of shape.
     Flatten = staticmethod(keras.layers.Flatten)
+    Reshape = staticmethod(keras.layers.Reshape)
+    Permute = staticmethod(keras.layers.Permute)
+    RepeatVector = staticmethod(keras.layers.RepeatVector)
+    UpSampling1D = staticmethod(keras.layers.UpSampling1D)
+    UpSampling2D = staticmethod(keras.layers.UpSampling2D)
+    ZeroPadding1D = staticmethod(keras.layers.ZeroPadding1D)
+    ZeroPadding2D = staticmethod(keras.layers.ZeroPadding2D)
+    Cropping2D = staticmethod(keras.layers.Cropping2D)
+
+    # Of training alone.
     Dropout = staticmethod(keras.layers.Dropout)
+    SpatialDropout2D = staticmethod(keras.layers.SpatialDropout2D)
+    GaussianNoise = staticmethod(keras.layers.GaussianNoise)
+
+    # Of LeNet-5.
     ScaledTanh = staticmethod(lenet.ScaledTanh)
     Subsampling2D = staticmethod(lenet.Subsampling2D)
     PartialConv2D = staticmethod(lenet.PartialConv2D)

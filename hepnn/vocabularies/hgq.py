@@ -20,7 +20,17 @@ import keras
 import numpy as np
 from hgq.config import QuantizerConfig
 from hgq.constraints import MinMax
-from hgq.layers import QConv2D, QDense, QEinsumDense
+from hgq.layers import (
+    QAdd,
+    QBatchNormalization,
+    QConv1D,
+    QConv2D,
+    QDense,
+    QEinsumDense,
+    QMaximum,
+    QMultiply,
+    QSubtract,
+)
 from hgq.regularizers import MonoL1
 
 from hepnn.errors import RecipeError
@@ -31,6 +41,7 @@ _SUBSTITUTES = {
     "Subsampling2D": "subsampling: max or average",
     "PartialConv2D": "connections: full",
     "RadialBasis": "output: dense",
+    "LayerNormalization": "normalization: batch",
 }
 
 
@@ -47,26 +58,82 @@ class FixedPoint(Float, ABC):
         return object.__getattribute__(self, word)
 
     @abstractmethod
-    def quantizers(self, layer: str, rank: int) -> dict[str, Any]:
-        """Return the input, kernel and bias quantizers of one layer.
+    def lane(self, layer: str) -> Any:
+        """Return the quantizer of a layer's inputs: a width a feature or channel, the last axis.
 
         Parameters
         ----------
         layer
             The layer's name.
-        rank
-            Axes of the layer's input, the batch included.
         """
 
+    @abstractmethod
+    def weight(self, layer: str, part: str) -> Any:
+        """Return the quantizer of a layer's weights.
+
+        Parameters
+        ----------
+        layer
+            The layer's name.
+        part
+            `kernel` or `bias`.
+        """
+
+    @abstractmethod
+    def pressure(self) -> dict[str, Any]:
+        """Return the arguments of every layer by which its bits are pressed down."""
+
+    def quantizers(self, layer: str) -> dict[str, Any]:
+        """Return the arguments of a layer with a kernel: inputs, kernel and bias."""
+        return {
+            "iq_conf": self.lane(layer),
+            "kq_conf": self.weight(layer, "kernel"),
+            "bq_conf": self.weight(layer, "bias"),
+            **self.pressure(),
+        }
+
     def Dense(self, units: int, **kwargs: Any) -> Any:  # noqa: N802 - the vocabulary's words
-        """Return a fully connected layer."""
+        """Return a fully connected layer, over the last axis."""
         self._refuse_inexact(kwargs.get("activation"))
-        return QDense(units, **kwargs, **self.quantizers(kwargs["name"], 2))
+        return QDense(units, **kwargs, **self.quantizers(kwargs["name"]))
+
+    def EinsumDense(self, equation: str, **kwargs: Any) -> Any:  # noqa: N802
+        """Return a linear layer along any axes."""
+        self._refuse_inexact(kwargs.get("activation"))
+        return QEinsumDense(equation, **kwargs, **self.quantizers(kwargs["name"]))
+
+    def Conv1D(self, filters: int, kernel_size: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """Return a one-dimensional convolution."""
+        self._refuse_inexact(kwargs.get("activation"))
+        return QConv1D(filters, kernel_size, **kwargs, **self.quantizers(kwargs["name"]))
 
     def Conv2D(self, filters: int, kernel_size: Any, **kwargs: Any) -> Any:  # noqa: N802
         """Return a two-dimensional convolution."""
         self._refuse_inexact(kwargs.get("activation"))
-        return QConv2D(filters, kernel_size, **kwargs, **self.quantizers(kwargs["name"], 4))
+        return QConv2D(filters, kernel_size, **kwargs, **self.quantizers(kwargs["name"]))
+
+    def BatchNormalization(self, **kwargs: Any) -> Any:  # noqa: N802
+        """Return a batch normalization whose scale and offset are fixed point."""
+        return QBatchNormalization(**kwargs, **self.quantizers(kwargs["name"]))
+
+    def Add(self, **kwargs: Any) -> Any:  # noqa: N802
+        """Return the sum of several tensors."""
+        return QAdd(**kwargs, **self._lanes(kwargs["name"]))
+
+    def Subtract(self, **kwargs: Any) -> Any:  # noqa: N802
+        """Return the difference of two tensors."""
+        return QSubtract(**kwargs, **self._lanes(kwargs["name"]))
+
+    def Multiply(self, **kwargs: Any) -> Any:  # noqa: N802
+        """Return the product of several tensors."""
+        return QMultiply(**kwargs, **self._lanes(kwargs["name"]))
+
+    def Maximum(self, **kwargs: Any) -> Any:  # noqa: N802
+        """Return the larger of several tensors."""
+        return QMaximum(**kwargs, **self._lanes(kwargs["name"]))
+
+    def _lanes(self, layer: str) -> dict[str, Any]:
+        return {"iq_confs": self.lane(layer), **self.pressure()}
 
     def Activation(self, activation: str, **kwargs: Any) -> Any:  # noqa: N802
         """Return an activation that is exact in fixed point."""
@@ -141,9 +208,9 @@ class HGQ(FixedPoint):
         self.max_fraction = max_fraction
         self.rounding = rounding
 
-    def quantizers(self, layer: str, rank: int) -> dict[str, Any]:
-        """Return trainable quantizers: one width a weight, one a feature or channel."""
-        lane = QuantizerConfig(
+    def lane(self, layer: str) -> Any:
+        """Return a trainable quantizer: one width a feature or channel."""
+        return QuantizerConfig(
             "kif",
             "datalane",
             i0=self.lane_integer,
@@ -152,11 +219,18 @@ class HGQ(FixedPoint):
             fc=MinMax(0, self.max_fraction),
             fr=MonoL1(1e-8),
             round_mode=self.rounding,
-            homogeneous_axis=tuple(range(rank - 1)),
+            homogeneous_axis=None,
+            heterogeneous_axis=(-1,),
         )
-        weight = QuantizerConfig("kbi", "weight", b0=self.weight_bits, br=MonoL1(1e-8))
-        bias = QuantizerConfig("kbi", "bias", b0=self.weight_bits, br=MonoL1(1e-8))
-        return {"iq_conf": lane, "kq_conf": weight, "bq_conf": bias, "beta0": self.beta}
+
+    def weight(self, layer: str, part: str) -> Any:
+        """Return a trainable quantizer: one width a weight."""
+        place = "weight" if part == "kernel" else "bias"
+        return QuantizerConfig("kbi", place, b0=self.weight_bits, br=MonoL1(1e-8))
+
+    def pressure(self) -> dict[str, Any]:
+        """Return the weight of the EBOPs."""
+        return {"beta0": self.beta}
 
 
 def integers(ranges: Mapping[str, float], name: str, default: int) -> int:

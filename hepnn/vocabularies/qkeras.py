@@ -38,21 +38,21 @@ class QKeras(FixedPoint):
         self.bits = bits
         self.ranges = dict(ranges or {})
 
-    def quantizers(self, layer: str, rank: int) -> dict[str, Any]:
-        """Return frozen quantizers, the binary point placed by the measured ranges."""
-
-        def signed(part: str, default: int) -> Any:
-            # quantized_bits of HGQ2 counts the bits without the sign.
-            return quantized_bits(self.bits - 1, integers(self.ranges, f"{layer}.{part}", default))
-
+    def lane(self, layer: str) -> Any:
+        """Return a frozen quantizer, the binary point placed by the measured range."""
         if self.ranges.get(f"{layer}.input.min", -1.0) >= 0.0:
             whole = integers(self.ranges, f"{layer}.input", 2)
-            lane = quantized_bits(self.bits, whole, keep_negative=False)
-        else:
-            lane = signed("input", 2)
-        return {
-            "iq_conf": lane,
-            "kq_conf": signed("kernel", 0),
-            "bq_conf": signed("bias", 0),
-            "enable_ebops": False,
-        }
+            return quantized_bits(self.bits, whole, keep_negative=False)
+        return self._signed(f"{layer}.input", 2)
+
+    def weight(self, layer: str, part: str) -> Any:
+        """Return a frozen quantizer, the binary point placed by the weights."""
+        return self._signed(f"{layer}.{part}", 0)
+
+    def pressure(self) -> dict[str, Any]:
+        """Return that no bits are counted."""
+        return {"enable_ebops": False}
+
+    def _signed(self, part: str, default: int) -> Any:
+        # quantized_bits of HGQ2 counts the bits without the sign.
+        return quantized_bits(self.bits - 1, integers(self.ranges, part, default))
