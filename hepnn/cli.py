@@ -170,7 +170,7 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
 
     loaded = pipeline.load(recipe, dict(parse_override(text) for text in set_ or []))
     data = pipeline.open_data(loaded)
-    rows = deployment.preflight(loaded, data.shape, len(data.classes))
+    rows = deployment.preflight(loaded, data.shape, data.classes)
     refused = any(row["verdict"] == "refused" for row in rows)
     if as_json:
         _print_json({"recipe": loaded.name, "layers": rows, "refused": refused})
@@ -208,6 +208,8 @@ def list_(
     rows = tables[what]()
     if as_json:
         _print_json({what: rows})
+    elif what == "architectures":
+        _table([_signs(row) for row in rows])
     else:
         _table(rows)
 
@@ -318,12 +320,16 @@ def _show_agreement(document: dict[str, Any], as_json: bool) -> None:
                     "events": found["events"],
                     "mismatches": figures["mismatches"],
                     "max |diff|": f"{figures['max_abs_diff']:.3g}",
-                    "flips": f"{figures['decision_flips']:.3%}",
-                    "eff. shift": f"{figures['max_efficiency_shift']:.3%}",
+                    "flips": _percent(figures["decision_flips"]),
+                    "eff. shift": _percent(figures["max_efficiency_shift"]),
                 }
             )
     _table(rows)
     print("holds" if document["holds"] else "does not hold")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.3%}"
 
 
 def _models() -> list[dict[str, Any]]:
@@ -382,9 +388,22 @@ def _targets() -> list[dict[str, Any]]:
 
 
 def _architectures() -> list[dict[str, Any]]:
-    from hepnn.architectures import ARCHITECTURES
+    from hepnn.architectures import ARCHITECTURES, support
 
-    return [{"name": name, "function": function} for name, function in ARCHITECTURES.items()]
+    known = support.verdicts()
+    return [
+        {"name": name, "variant": label, "function": ARCHITECTURES[name], **known[label]["verdicts"]}
+        for label in sorted(known)
+        for name in [known[label]["architecture"]]
+    ]
+
+
+def _signs(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the support matrix with a sign for each target."""
+    from hepnn.architectures.support import VOCABULARIES, sign
+
+    signs = {name: " ".join(map(sign, row[name].values())) for name in VOCABULARIES}
+    return {"name": row["name"], "variant": row["variant"], **signs}
 
 
 def _functions() -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ from hepnn.tasks import get as get_task
 QUANTITIES = "quantities.json"
 
 
-def refuse_unsupported(recipe: Recipe, shape: tuple[int, ...], classes: int) -> None:
+def refuse_unsupported(recipe: Recipe, shape: tuple[int, ...], names: Sequence[str]) -> None:
     """Check every wanted target against the network on random weights.
 
     Raises
@@ -28,7 +29,7 @@ def refuse_unsupported(recipe: Recipe, shape: tuple[int, ...], classes: int) -> 
     TargetError
         Naming the first layer that a target refuses, and why.
     """
-    for row in preflight(recipe, shape, classes):
+    for row in preflight(recipe, shape, names):
         if row["verdict"] == "refused":
             raise TargetError(
                 f"target {row['target']} refuses layer {row['layer']!r} ({row['kind']}) of stage "
@@ -36,7 +37,7 @@ def refuse_unsupported(recipe: Recipe, shape: tuple[int, ...], classes: int) -> 
             )
 
 
-def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict[str, str]]:
+def preflight(recipe: Recipe, shape: tuple[int, ...], names: Sequence[str]) -> list[dict[str, str]]:
     """Return what each wanted target makes of each layer, on random weights.
 
     Parameters
@@ -44,9 +45,9 @@ def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict
     recipe
         With its targets.
     shape
-        Of one event.
-    classes
-        Number of classes.
+        Of one event of the data.
+    names
+        Of the classes or targets.
     """
     for request in recipe.targets:
         targets.get(request.name)
@@ -65,10 +66,12 @@ def preflight(recipe: Recipe, shape: tuple[int, ...], classes: int) -> list[dict
             keras.utils.set_random_seed(recipe.seed)
             sample = np.random.default_rng(recipe.seed).normal(size=(256, *shape)) * 4
             grid = scalings.standard(sample.astype(np.float32))
-            outputs = get_task(recipe.task).output_shape(range(classes))
-            model = network.assemble(recipe.architecture, shape, outputs, vocabulary, grid, options)
+            task = get_task(recipe.task)
+            shapes, scaling = task.shapes(shape, names), None if task.FROM_NOISE else grid
+            model = network.assemble(recipe.architecture, *shapes, vocabulary, scaling, options)
             models[vocabulary] = model
-        verdicts = targets.get(request.name).check(models[vocabulary], _kit(request))
+        part = network.up_to(models[vocabulary], request.part)
+        verdicts = targets.get(request.name).check(part, _kit(request))
         owes_bits = vocabulary != "float"
         rows += [
             {"target": request.name, "stage": stage, **_row(verdict, owes_bits)}
@@ -150,39 +153,43 @@ def _ship(run: Run, request: TargetRequest) -> None:
     target = targets.get(request.name)
     kit = _kit(request)
     stage = _stage_of(request, run.stages)
-    model = network.load_model(run.model_file(stage))
-    exact = bool(quantize.bits(model))
+    whole = network.load_model(run.model_file(stage))
+    model, exact = network.up_to(whole, request.part), bool(quantize.bits(whole))
     began = time.perf_counter()
-    final = run.exports(stage) / request.name
+    final = run.exports(stage) / agreement.label(request.name, request.part)
     formats = {} if request.formats is None else {"formats": tuple(request.formats)}
     with console.working(f"{request.name}: {stage} for {kit.name}"):
         with files.replacing_folder(final) as folder:
             calibration = run.events("calibration").x
             target.write(model, folder, kit=kit, calibration=calibration, exact=exact, **formats)
-            files.write_json(folder / QUANTITIES, _quantities(run))
-        artefacts = target.load(final)
+            files.write_json(folder / QUANTITIES, _quantities(run, request.part))
+        made = {agreement.label(one.name, request.part): one for one in target.load(final)}
         files.write_json(
             final / "target.json",
             {
                 "target": request.name,
                 "kit": kit.name,
                 "stage": stage,
-                "artefacts": [artefact.name for artefact in artefacts],
-                "cost": {artefact.name: artefact.cost() for artefact in artefacts},
+                "part": request.part,
+                "artefacts": list(made),
+                "cost": {name: artefact.cost() for name, artefact in made.items()},
                 "seconds": time.perf_counter() - began,
             },
         )
     console.say(f"{request.name}: {final} ({time.perf_counter() - began:.1f} s)")
 
 
-def _quantities(run: Run) -> dict[str, Any]:
+def _quantities(run: Run, part: str | None) -> dict[str, Any]:
     """Return what an artefact's numbers are, and what is done to them outside the network."""
     data = run.manifest["data"]
     steps = "missing values are filled, then clipped, then log or asinh taken where scaling says so"
+    inputs = {"group": data["group"], "features": data["features"], "before": steps}
+    if part is not None:
+        return {"inputs": inputs, "outputs": {"part": part, "after": "none"}}
     return {
-        "inputs": {"group": data["group"], "features": data["features"], "before": steps},
+        "inputs": inputs,
         "outputs": {
-            "task": run.recipe.task,
+            "task": run.recipe.task.name,
             "names": data["classes"],
             "targets": data["targets"],
             "after": "z * 2**exponent + offset, target by target" if data["targets"] else "none",

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from hepnn import console, files
 from hepnn.data import division
-from hepnn.run import Run
+from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as scalings
+from hepnn.tasks.scaling import Scaling
 
 
 def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
@@ -28,8 +32,8 @@ def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
     console.import_tensorflow()
     from hepnn.training import network
 
-    data = division.read_for(run, dataset)
     task, scaling = get_task(run.recipe.task), scalings.of(run)
+    data = task.view(division.read_for(run, dataset), run.classes, scaling, run.recipe.seed)
     for stage in run.stages:
         outputs = network.predict(network.load_model(run.model_file(stage)), data.x)
         document["stages"][stage] = task.evaluate(outputs, data, run.classes, scaling=scaling)
@@ -63,4 +67,36 @@ def write(model: Any, run: Run, folder: Path) -> dict[str, Any]:
         metrics["ebops"] = quantize.ebops(model)
     files.write_json(folder / "metrics.json", metrics)
     task.pictures(outputs, events, names, metrics, folder, scaling)
+    if scaling is not None and task.SCALED == "inputs":
+        _latent_plane(model, events, names, scaling, folder)
     return metrics
+
+
+def _latent_plane(
+    model: Any, events: Events, names: Sequence[str], scaling: Scaling, folder: Path
+) -> None:
+    """Draw the layer `latent` of a network, if it is a plane, and of images what comes of it."""
+    import keras
+
+    from hepnn.plots import representation
+    from hepnn.training import network
+
+    layers = {layer.name: layer for layer in model.layers}
+    if "latent" not in layers:
+        return
+    encoder = network.up_to(model, "latent")
+    if encoder.output_shape[1:] != (2,):
+        return
+    some = slice(representation.POINTS)
+    points = network.predict(encoder, events.x[some])
+    classes = events.y[some] if names and events.y.ndim == 1 else None
+    representation.plane(points, classes, names, folder / "latent.svg")
+    if events.x.ndim != 4 or len(keras.tree.flatten(layers["latent"].output)) > 1:
+        return
+    corners = np.percentile(points, 5, axis=0), np.percentile(points, 95, axis=0)
+    grid = representation.grid(*corners)
+    decoder = keras.Model(encoder.outputs, model.outputs)
+    z = network.predict(decoder, grid.reshape(-1, 2))
+    images = z * 2.0**scaling.exponent + scaling.offset
+    shape = (*grid.shape[:2], *images.shape[1:])
+    representation.decoded(images.reshape(shape), corners, folder / "decoded.svg")

@@ -23,14 +23,14 @@ from hepnn import architectures, compress, console, deployment, evaluation, file
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
-from hepnn.data import division, statistics
+from hepnn.data import division, groups, statistics
 from hepnn.data import scaling as scalings
 from hepnn.data.card import Values
 from hepnn.data.division import Divided
-from hepnn.data.feed import Stream
-from hepnn.errors import DataError, HepnnError, RecipeError
+from hepnn.data.feed import Memory, Stream
+from hepnn.errors import DataError, HepnnError, RecipeError, nearest
 from hepnn.recipe import Recipe
-from hepnn.run import Run
+from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
 
@@ -66,6 +66,8 @@ def train(
     """
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
     data = open_data(loaded)  # before anything is made on disk
+    if loaded.start:
+        runs_module.open_stage(loaded.start, runs)
     parts = None if streams(loaded, data) else division.divide(data, loaded.limit)
     run = runs_module.create(loaded, runs, name)
     if isinstance(recipe, str | Path):
@@ -108,11 +110,14 @@ def open_data(recipe: Recipe) -> datasets.Dataset:
     """
     data = datasets.open_dataset(recipe.dataset, recipe.inputs, recipe.splits)
     wanted = get_task(recipe.task).LABELS
-    if data.card.labels.kind != wanted:
+    if wanted is not None and data.card.labels.kind != wanted:
         raise RecipeError(
-            f"task {recipe.task} predicts {wanted}; dataset {data.name} has labels of kind "
+            f"task {recipe.task.name} predicts {wanted}; dataset {data.name} has labels of kind "
             f"{data.card.labels.kind}"
         )
+    for name in getattr(recipe.task, "background", None) or ():
+        if name not in data.classes:
+            raise RecipeError(f"task.background: no class {name!r}; {nearest(name, data.classes)}")
     return data
 
 
@@ -128,12 +133,15 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
     step = "data"
     try:
         parts = parts or _divided(run, data)
-        _insist_on_two_classes(data, parts)
-        scaling = _keep_data(run, data, parts)
+        if get_task(run.recipe.task).LABELS == "classes":
+            _insist_on_two_classes(data, parts)
+        scaling = _keep_scaling(run, data, parts)
+        parts = _viewed(run, data, parts)
+        _keep_data(run, parts)
         step = "preflight"
         if not run.stages:
             with console.working("preflight: every layer against every target"):
-                deployment.refuse_unsupported(run.recipe, data.shape, len(run.classes))
+                deployment.refuse_unsupported(run.recipe, data.shape, run.classes)
         for stage in run.recipe.stages:
             step = f"stage {stage}"
             if stage not in run.stages:
@@ -156,7 +164,7 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
 
 def _insist_on_two_classes(data: datasets.Dataset, parts: Divided) -> None:
     counts = parts.classes["train"]
-    if data.card.labels.kind == "classes" and np.count_nonzero(counts) < 2:
+    if np.count_nonzero(counts) < 2:
         only = data.classes[int(np.argmax(counts))]
         raise DataError(
             f"dataset {data.name}: the train split is all of class {only!r}; a classifier needs two"
@@ -171,28 +179,28 @@ def _divided(run: Run, data: datasets.Dataset) -> Divided:
     return division.divide(data, limit)
 
 
-def _keep_data(run: Run, data: datasets.Dataset, parts: Divided) -> dict[str, np.ndarray]:
+def _keep_scaling(run: Run, data: datasets.Dataset, parts: Divided) -> dict[str, np.ndarray]:
+    """Fit the scaling of the inputs, and of what is predicted; return the inputs'."""
     known = run.manifest.get("data", {}).get("fingerprint")
     if known not in (None, parts.fingerprint):
         raise HepnnError(f"dataset {data.name} is not what run {run.name} was started on")
     path = run.path / "data" / "scaling.npz"
     if path.exists():
         return files.read_arrays(path)
+    features = [feature.model_dump(mode="json") for feature in data.features]
+    seen = _statistics(run, data, parts)
     wanted = [run.recipe.scaling or feature.scaling for feature in data.features]
-    scaling = scalings.fit(parts.statistics, wanted)
-    run.keep_events("calibration", parts.calibration)
-    run.keep_events("validation", parts.validation)
-    run.keep_events("test", parts.test)
+    scaling = _scaling_of_start(run, features) or scalings.fit(seen, wanted)
     run.record(
         data={
             "name": data.name,
             "title": data.card.title,
             "fingerprint": parts.fingerprint,
             "group": data.group.model_dump(mode="json", exclude={"features", "pixels"}),
-            "features": [feature.model_dump(mode="json") for feature in data.features],
+            "features": features,
             "observers": [feature.model_dump(mode="json") for feature in data.card.observers],
             "classes": data.classes,
-            "targets": _keep_targets(run, data, parts),
+            "targets": _keep_targets(run, data, parts, scaling, seen.mean),
             "shape": list(data.shape),
             "events": parts.events,
             "events_by_class": parts.classes,
@@ -205,17 +213,52 @@ def _keep_data(run: Run, data: datasets.Dataset, parts: Divided) -> dict[str, np
     return scaling
 
 
-def _keep_targets(run: Run, data: datasets.Dataset, parts: Divided) -> list[dict[str, Any]]:
+def _statistics(run: Run, data: datasets.Dataset, parts: Divided) -> statistics.Statistics:
+    """Return the statistics of the inputs that are trained on."""
+    if isinstance(parts.train, Memory):
+        events = parts.train.events
+        chosen = get_task(run.recipe.task).learns_from(events, data.classes)
+        if chosen is not None:
+            inputs = groups.for_statistics(data.group, events.x[chosen])
+            return statistics.of(inputs, events.weight[chosen])
+    return parts.statistics
+
+
+def _scaling_of_start(run: Run, features: list[dict[str, Any]]) -> dict[str, np.ndarray] | None:
+    """Return the scaling of the run that the recipe starts from, where its inputs are the same.
+
+    Weights that are taken over expect the numbers that they were trained on.
+    """
+    if not run.recipe.start:
+        return None
+    origin, _ = runs_module.open_stage(run.recipe.start, run.path.parent)
+    if origin.manifest["data"]["features"] != features:
+        return None
+    return files.read_arrays(origin.path / "data" / "scaling.npz")
+
+
+def _keep_targets(
+    run: Run,
+    data: datasets.Dataset,
+    parts: Divided,
+    inputs: dict[str, np.ndarray],
+    mean: np.ndarray,
+) -> list[dict[str, Any]]:
     """Scale the numbers that are to be predicted; return what the network's outputs are."""
-    if not isinstance(data.card.labels, Values):
+    scaled = get_task(run.recipe.task).SCALED
+    if scaled == "labels":
+        assert isinstance(data.card.labels, Values)
+        targets = list(data.card.labels.targets)
+        known = statistics.empty(len(targets))
+        for y, weight in parts.train.labels():
+            known = known + statistics.of(y, weight)
+        fitted, mean = scalings.fit(known, [target.scaling for target in targets]), known.mean
+    elif scaled == "inputs":
+        targets, fitted = list(data.features), inputs
+    else:
         return []
-    targets = data.card.labels.targets
-    known = statistics.empty(len(targets))
-    for y, weight in parts.train.labels():
-        known = known + statistics.of(y, weight)
-    fitted = scalings.fit(known, [target.scaling for target in targets])
     scaling = {"offset": fitted["offset"], "exponent": fitted["exponent"]}
-    files.write_arrays(run.path / "data" / task_scaling.FILE, **scaling, mean=known.mean)
+    files.write_arrays(run.path / "data" / task_scaling.FILE, **scaling, mean=mean)
     return [
         {
             **target.model_dump(mode="json", include={"name", "unit", "description", "scaling"}),
@@ -223,6 +266,39 @@ def _keep_targets(run: Run, data: datasets.Dataset, parts: Divided) -> list[dict
         }
         for number, target in enumerate(targets)
     ]
+
+
+def _viewed(run: Run, data: datasets.Dataset, parts: Divided) -> Divided:
+    """Return the events as the task sees them, and of the training events those it learns from."""
+    task, scaling = get_task(run.recipe.task), task_scaling.of(run)
+
+    def view(events: Events, number: int) -> Events:
+        return task.view(events, data.classes, scaling, 10 * run.recipe.seed + number)
+
+    def learned(events: Events) -> Events:
+        chosen = task.learns_from(events, data.classes)
+        return events if chosen is None else division.take(events, np.flatnonzero(chosen))
+
+    train = parts.train
+    if isinstance(train, Memory):
+        train = Memory(learned(view(train.events, 0)))
+    elif task.FROM_NOISE or task.learns_from(train.first(), data.classes) is not None:
+        raise RecipeError(f"this task {run.recipe.task.name} trains in memory: set stream: never")
+    return dataclasses.replace(
+        parts,
+        train=train,
+        validation=view(parts.validation, 1),
+        test=view(parts.test, 2),
+        calibration=learned(view(parts.calibration, 3)),
+    )
+
+
+def _keep_data(run: Run, parts: Divided) -> None:
+    if (run.path / "data" / "test.npz").exists():
+        return
+    run.keep_events("calibration", parts.calibration)
+    run.keep_events("validation", parts.validation)
+    run.keep_events("test", parts.test)
 
 
 def _make_stage(run: Run, stage: str, parts: Divided, scaling: dict[str, np.ndarray]) -> None:
@@ -249,37 +325,49 @@ def _make_stage(run: Run, stage: str, parts: Divided, scaling: dict[str, np.ndar
         plan = compress.plan(recipe.compress[number - 1], before, calibration)
         vocabulary = plan.vocabulary or run.manifest["stages"][earlier]["vocabulary"]
         options = plan.options
+    shapes = task.shapes(tuple(run.manifest["data"]["shape"]), run.classes)
     model = network.assemble(
         recipe.architecture,
-        parts.train.shape,
-        task.output_shape(run.classes),
+        *shapes,
         vocabulary,
-        scaling,
+        None if task.FROM_NOISE else scaling,
         options,
     )
     callbacks: list[Any] = []
+    if not number and recipe.start:
+        _start(run, model)
     if plan is not None:
         network.warm_start(model, before)
         plan.prepare(model)
         steps = -(-len(parts.train) // plan_of_fit.batch)
         callbacks = plan.callbacks(plan_of_fit.epochs, steps)
 
-    def encode(y: np.ndarray) -> np.ndarray:
-        return task.encode(y, of_targets)
+    def encode(events: Events) -> np.ndarray:
+        return task.encode(events, of_targets)
 
+    steering = parts.validation
+    chosen = task.learns_from(steering, run.classes)
+    if chosen is not None:
+        steering = division.take(steering, np.flatnonzero(chosen))
+    monitor = "val_loss"
+    if task.FROM_NOISE:  # a generator's loss is the discriminator's opinion, and no measure
+        callbacks.append(_watch(task, steering, of_targets, plan_of_fit.epochs))
+        monitor = "val_distance"
     folder = run.path / "stages" / stage
     checkpoint = folder / "checkpoint.npz"
     with console.epochs(stage, plan_of_fit.epochs) as progress:
         outcome = fit.fit(
             model,
             parts.train.encoded(encode),
-            dataclasses.replace(parts.validation, y=encode(parts.validation.y)),
+            dataclasses.replace(steering, y=encode(steering)),
             plan_of_fit,
             loss=task.loss(),
             metrics=task.metrics(),
             callbacks=callbacks,
             seed=seed,
             ready=plan.ready if plan else 0.0,
+            latent=getattr(task, "latent", 0),
+            monitor=monitor,
             checkpoint=checkpoint,
             progress=progress,
         )
@@ -304,6 +392,41 @@ def _make_stage(run: Run, stage: str, parts: Divided, scaling: dict[str, np.ndar
     if metrics.get("ebops"):
         line += f", {metrics['ebops']:.0f} EBOPs"
     console.say(line)
+
+
+def _start(run: Run, model: Any) -> None:
+    """Take weights over from the run that the recipe names, and record which.
+
+    Raises
+    ------
+    RecipeError
+        If none of its layers is in the network.
+    """
+    from hepnn.training import network
+
+    origin, stage = runs_module.open_stage(run.recipe.start or "", run.path.parent)
+    path = origin.model_file(stage)
+    before = network.load_model(path)
+    taken = network.warm_start(model, before, leaving=("input_scaling",))
+    taken = [name for name in taken if model.get_layer(name).weights]
+    if not taken:
+        own, other = (
+            ", ".join(layer.name for layer in one.layers if layer.weights) for one in (model, before)
+        )
+        raise RecipeError(
+            f"start: no layer of {run.recipe.start} has name and shape of one of this network; it "
+            f"has {other}, this one {own}"
+        )
+    known = {"run": str(origin), "stage": stage, "sha256": files.sha256(path), "layers": taken}
+    run.record(start=known)
+
+
+def _watch(task: Any, events: Events, scaling: task_scaling.Scaling | None, epochs: int) -> Any:
+    from hepnn.tasks.generate import WATCHED
+    from hepnn.training.watch import Watch
+
+    seen = division.take(events, np.arange(min(WATCHED, len(events))))
+    return Watch(seen.x, lambda outputs: task.watch(outputs, seen, scaling), epochs)
 
 
 def save_model(path: Path, model: Any) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 
 from hepnn import declarations
 from hepnn.declarations import Declaration
@@ -87,6 +87,62 @@ AnySplits = Annotated[
 ]
 
 
+class ClassifyTask(Declaration):
+    """One logit a class."""
+
+    name: Literal["classify"] = "classify"
+
+
+class RegressTask(Declaration):
+    """One number a target."""
+
+    name: Literal["regress"]
+
+
+class SegmentTask(Declaration):
+    """One logit a class and pixel.
+
+    Where most pixels are of one class, `class_weights` of the cross-entropy or a share of the
+    soft Dice loss, `dice`, let the others count.
+    """
+
+    name: Literal["segment"]
+    class_weights: list[Annotated[float, Field(ge=0)]] | None = Field(
+        None, description="in the order of the classes"
+    )
+    dice: float = Field(0.0, ge=0, le=1)
+
+
+class ReconstructTask(Declaration):
+    """The inputs again, behind a bottleneck.
+
+    With `background`, only events of those classes are trained on, and how badly an event is
+    reconstructed is a score for it to be of another class.
+    """
+
+    name: Literal["reconstruct"]
+    background: list[str] | None = Field(None, min_length=1)
+
+
+class GenerateTask(Declaration):
+    """Events like those of the data, from noise; `conditional` on their class."""
+
+    name: Literal["generate"]
+    latent: int = Field(16, ge=1, description="normal random numbers that an event is made from")
+    conditional: bool = False
+
+
+def _named(content: Any) -> Any:
+    return {"name": content} if isinstance(content, str) else content
+
+
+AnyTask = Annotated[
+    ClassifyTask | RegressTask | SegmentTask | ReconstructTask | GenerateTask,
+    Field(discriminator="name"),
+    BeforeValidator(_named),
+]
+
+
 class Schedule(Declaration):
     """The learning rate over the training.
 
@@ -106,9 +162,31 @@ class EarlyStopping(Declaration):
     patience: int = Field(10, ge=1)
 
 
+class Adversary(Declaration):
+    """What a generator is trained against (`hepnn.training.adversarial`).
+
+    Both networks have the fit's optimizer, batches and schedule. `penalty` and `average` are no
+    part of the first paper: they keep the two from circling around each other.
+    """
+
+    steps: int = Field(1, ge=1, description="of the discriminator, for one of the generator")
+    learning_rate: float | None = Field(None, gt=0, description="of the discriminator")
+    beta_1: float | None = Field(
+        None, ge=0, lt=1, description="of Adam, for both; 0.5 in arXiv:1511.06434"
+    )
+    saturating: bool = Field(False, description="the generator minimizes log(1 - D(G(z)))")
+    penalty: float = Field(
+        0.0, ge=0, description="on the discriminator's gradient at real events, R1: arXiv:1801.04406"
+    )
+    average: float = Field(
+        0.0, ge=0, lt=1, description="moving average of the generator's weights: arXiv:1806.04498"
+    )
+
+
 class Fit(Declaration):
     """One fit: optimizer, batches, epochs.
 
+    `rule` is `gradient`, of the loss, or `perceptron` (`hepnn.training.perceptron`).
     `engine` is `auto` (the rule of `hepnn.training.engine`), `epoch` (a whole epoch as one
     compiled loop) or `keras` (`model.fit`).
     """
@@ -117,10 +195,18 @@ class Fit(Declaration):
     batch: int = Field(1024, ge=1)
     optimizer: Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "lion"] = "adam"
     learning_rate: float = Field(1e-3, gt=0)
+    rule: Literal["gradient", "perceptron"] = "gradient"
     schedule: Schedule = Schedule()
     early_stopping: EarlyStopping | None = None
     keep: Literal["last", "best"] = "best"
+    adversary: Adversary | None = None
     engine: Literal["auto", "epoch", "keras"] = "auto"
+
+    @model_validator(mode="after")
+    def _plain_descent(self) -> Fit:
+        if self.rule == "perceptron" and self.optimizer != "sgd":
+            raise ValueError("rule: perceptron takes optimizer: sgd, whose step is the rate alone")
+        return self
 
 
 class Step(Declaration):
@@ -175,10 +261,14 @@ class Quantize(Step):
 
 
 class TargetRequest(Declaration):
-    """A target to ship a stage to; without `stage`, the last one."""
+    """A target to ship a stage to; without `stage`, the last one.
+
+    With `part`, the name of a layer, only the network up to its outputs is shipped.
+    """
 
     name: str
     stage: str | None = None
+    part: str | None = None
     kit: str | None = None
     formats: list[str] | None = None
 
@@ -200,7 +290,7 @@ class Recipe(Declaration):
     dataset: str
     inputs: list[str] | None = None
     limit: int | None = Field(None, ge=10)
-    task: Literal["classify", "regress"] = "classify"
+    task: AnyTask = ClassifyTask()
     architecture: Architecture
     seed: int = Field(1, ge=0)
     splits: AnySplits | None = None
@@ -209,6 +299,10 @@ class Recipe(Declaration):
     )
     stream: Literal["auto", "always", "never"] = Field(
         "auto", description="train from disk; where the inputs are larger than 1 GiB by default"
+    )
+    start: str | None = Field(
+        None,
+        description="run, or run/stage, whose weights the float stage takes over by layer name",
     )
     fit: Fit = Fit()
     compress: list[Annotated[Prune | Quantize, Field(discriminator="step")]] = []

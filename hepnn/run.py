@@ -207,6 +207,30 @@ def open_run(where: str | Path, runs: Path = Path("runs")) -> Run:
     return opened
 
 
+def open_stage(where: str, runs: Path = Path("runs")) -> tuple[Run, str]:
+    """Open the run and find the stage that `run` or `run/stage` name; without one, `float`.
+
+    Raises
+    ------
+    RunError
+        If there is no such run, or it has not finished the stage.
+    """
+    try:
+        opened, stage = open_run(where, runs), "float"
+    except RunError:
+        before, _, stage = where.rpartition("/")
+        if not before or where.endswith("/"):
+            raise
+        try:
+            opened = open_run(before, runs)
+        except RunError:
+            stage = ""
+        if not stage:
+            raise
+    opened.stage(stage)
+    return opened, stage
+
+
 def versions() -> dict[str, str]:
     """Return the versions of what decides about the numbers."""
     found = {"python": platform.python_version(), "machine": platform.machine()}

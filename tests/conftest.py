@@ -12,6 +12,11 @@ from hepnn import console
 from hepnn.run import Events, Run
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what the support matrix is written with."""
+    parser.addoption("--fill-support", action="store_true", help="write what the tests find")
+
+
 @pytest.fixture(scope="session")
 def tensorflow() -> None:
     """Import TensorFlow once, quietly."""

@@ -73,8 +73,10 @@ def _finished(model: Any, vocabulary: str, x: np.ndarray, uneven: bool) -> Any:
 
     rng = np.random.default_rng(7)
     for layer in model.layers:
-        if uneven and layer.name != "input_scaling" and hasattr(layer, "iq"):
-            width = layer.iq.quantizer._f
-            width.assign(rng.integers(0, 8, width.shape))
+        if uneven and getattr(layer, "enable_iq", False):
+            for quantizer in getattr(layer.iq, "quantizers", [layer.iq]):
+                if quantizer.quantizer.trainable and layer.trainable:
+                    width = quantizer.quantizer._f
+                    width.assign(rng.integers(0, 8, width.shape))
     trace_minmax(model, x)
     return model

@@ -14,8 +14,22 @@ from hepnn import tables
 from hepnn.errors import RecipeError, nearest
 
 ARCHITECTURES = {
+    "alexnet": "hepnn.architectures.alexnet:build",
+    "autoencoder": "hepnn.architectures.autoencoder:build",
+    "densenet": "hepnn.architectures.densenet:build",
+    "encoder": "hepnn.architectures.encoder:build",
+    "fully_convolutional": "hepnn.architectures.fully_convolutional:build",
+    "gan": "hepnn.architectures.gan:build",
+    "googlenet": "hepnn.architectures.googlenet:build",
     "lenet5": "hepnn.architectures.lenet5:build",
     "mlp": "hepnn.architectures.mlp:build",
+    "perceptron": "hepnn.architectures.perceptron:build",
+    "recurrent": "hepnn.architectures.recurrent:build",
+    "resnet": "hepnn.architectures.resnet:build",
+    "unet": "hepnn.architectures.unet:build",
+    "vae": "hepnn.architectures.vae:build",
+    "vgg": "hepnn.architectures.vgg:build",
+    "xception": "hepnn.architectures.xception:build",
 }
 
 

@@ -21,11 +21,14 @@ class Narrow(NamedTuple):
         Of one event.
     hyper : mapping
         Hyper-parameters.
+    masked : bool
+        Whether the last feature of the input says which steps are there.
     """
 
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     hyper: Mapping[str, Any]
+    masked: bool = False
 
 
 def variants() -> dict[str, tuple[str, Narrow]]:

@@ -64,9 +64,9 @@ class Memory:
         """Return all labels with their weights, in the order of storage."""
         yield self.events.y, self.events.weight
 
-    def encoded(self, encode: Callable[[np.ndarray], np.ndarray]) -> Memory:
-        """Return the same events, their labels encoded."""
-        return Memory(dataclasses.replace(self.events, y=encode(self.events.y)))
+    def encoded(self, encode: Callable[[Events], np.ndarray]) -> Memory:
+        """Return the same events, with what `encode` makes of them as labels."""
+        return Memory(dataclasses.replace(self.events, y=encode(self.events)))
 
 
 class Stream:
@@ -87,7 +87,7 @@ class Stream:
         self.weighted = known["weighted"]
         self.nbytes = self._length * self._row("x")
         self._block = max(BLOCK_BYTES // self._row("x"), 1)
-        self._encode: Callable[[np.ndarray], np.ndarray] | None = None
+        self._encode: Callable[[Events], np.ndarray] | None = None
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -123,7 +123,7 @@ class Stream:
             y, weight = (self._column(name, start, count) for name in ("y", "weight"))
             yield y, weight
 
-    def encoded(self, encode: Callable[[np.ndarray], np.ndarray]) -> Stream:
+    def encoded(self, encode: Callable[[Events], np.ndarray]) -> Stream:
         """Return the same events, their labels encoded in training."""
         made = copy.copy(self)
         made._encode = encode
@@ -166,7 +166,7 @@ class Stream:
         """Read what is trained on."""
         events = self.read(ranges, ARRAYS[:3])
         encode = self._encode
-        return events if encode is None else dataclasses.replace(events, y=encode(events.y))
+        return events if encode is None else dataclasses.replace(events, y=encode(events))
 
     def _column(self, name: str, first: int, count: int) -> np.ndarray:
         """Read one array of neighbours."""

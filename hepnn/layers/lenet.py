@@ -170,7 +170,7 @@ class RadialBasis(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Return `(batch, units)`."""
-        return input_shape[0], self.units
+        return *input_shape[:-1], self.units
 
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""

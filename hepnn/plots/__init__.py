@@ -34,9 +34,9 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
     Parameters
     ----------
     history
-        Columns by name: `loss`, `accuracy` and `mae`, of the validation events with `val_` before
-        them, `sparsity`, `ebops`, `beta`, `learning_rate`, as far as they exist; `epoch` numbers
-        the rows.
+        Columns by name: `loss`, `accuracy`, `iou` and `mae`, of the validation events with `val_`
+        before them, `sparsity`, `ebops`, `beta`, `learning_rate`, as far as they exist; `epoch`
+        numbers the rows.
     path
         The SVG file to write.
     """
@@ -44,7 +44,21 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
     panels = [
         ("loss", [("loss", "training"), ("val_loss", "validation")], "linear"),
         ("accuracy", [("accuracy", "training"), ("val_accuracy", "validation")], "linear"),
+        ("IoU", [("iou", "training"), ("val_iou", "validation")], "linear"),
+        (
+            "discriminator's loss",
+            [("discriminator_loss", "training"), ("val_discriminator_loss", "validation")],
+            "linear",
+        ),
+        ("distance to real events", [("val_distance", "")], "log"),
+        ("coverage", [("val_coverage", "")], "linear"),
         ("mean absolute error", [("mae", "training"), ("val_mae", "validation")], "linear"),
+        (
+            "reconstruction error",
+            [("reconstruction", "training"), ("val_reconstruction", "validation")],
+            "linear",
+        ),
+        ("KL divergence a feature", [("kl", "training"), ("val_kl", "validation")], "linear"),
         ("sparsity", [("sparsity", "")], "linear"),
         ("EBOPs", [("ebops", "")], "log"),
         ("EBOPs' weight $\\beta$", [("beta", "")], "log"),

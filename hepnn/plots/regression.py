@@ -123,7 +123,7 @@ def _density(axes: Axes, target: Target, weight: np.ndarray) -> None:
     shade = np.ceil(np.log2(np.maximum(counts, 1e-300) / max(counts.max(), 1e-300))) + SHADES
     shade = np.where(counts > 0, np.clip(shade, 1, SHADES), 0)
     for number in range(1, SHADES + 1):
-        cells = _merged(shade == number, edges)
+        cells = merged(shade == number, edges, edges)
         if len(cells):
             # Cells of a shade are one outline, so that a dark page shows no seam between them.
             alpha = 0.12 + 0.83 * (number - 1) / (SHADES - 1)
@@ -136,13 +136,21 @@ def _density(axes: Axes, target: Target, weight: np.ndarray) -> None:
         _ticks(axis, power)
 
 
-def _merged(chosen: np.ndarray, edges: np.ndarray) -> Outline:
-    """Return the outline of chosen cells `(x, y)`, those above one another as one rectangle."""
+def merged(chosen: np.ndarray, across: np.ndarray, up: np.ndarray) -> Outline:
+    """Return the outline of chosen cells `(x, y)`, those above one another as one rectangle.
+
+    Parameters
+    ----------
+    chosen
+        `(x, y)` bool.
+    across, up
+        Edges of the cells.
+    """
     corners: list[list[tuple[float, float]]] = []
     for column, of_column in enumerate(chosen):
         steps = np.diff(np.concatenate([[0], of_column.astype(int), [0]]))
         for first, end in zip(np.flatnonzero(steps > 0), np.flatnonzero(steps < 0), strict=True):
-            left, right, low, high = (edges[i] for i in (column, column + 1, first, end))
+            left, right, low, high = across[column], across[column + 1], up[first], up[end]
             corners.append([(left, low), (right, low), (right, high), (left, high), (left, low)])
     codes = [Outline.MOVETO, *[Outline.LINETO] * 3, Outline.CLOSEPOLY] * len(corners)
     return Outline(np.reshape(corners, (-1, 2)), codes)

@@ -22,6 +22,9 @@ from hepnn.run import Run
 #: Points beyond which a picture has a line of the page for itself.
 COLUMN = 480
 
+#: The pictures of a latent plane, of networks that have one.
+LATENT = {"latent": "Latent plane", "decoded": "What the decoder makes of the latent plane"}
+
 
 def write(run: Run) -> Path:
     """Write a run's `report.html`, and `overview.svg`, its picture.
@@ -37,7 +40,7 @@ def write(run: Run) -> Path:
         The page.
     """
     contents = folder.read(run)
-    titles = {"curves": "Training", **contents.task.PICTURES}
+    titles = {"curves": "Training", **contents.task.PICTURES, **LATENT}
     overview = plots.overview(verdicts.summary(contents), run.path / "overview.svg")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -88,6 +91,8 @@ def _pictures(run: Run, stage: str, titles: Mapping[str, str]) -> list[dict[str,
             picture["svg"] = inline.svg(path, f"{stage}-{name}")
             picture["wide"] = inline.width(picture["svg"]) > COLUMN
         except RunError as error:
+            if name in LATENT:  # not every network has a plane
+                continue
             picture["lacks"] = str(error)
         found.append(picture)
     return found

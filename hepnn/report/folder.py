@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from hepnn import files
-from hepnn.errors import RunError
+from hepnn import declarations, files
+from hepnn.errors import HepnnError, RunError
+from hepnn.recipe import Recipe
 from hepnn.run import Run
 from hepnn.tasks import TASKS, Task
 from hepnn.tasks import get as get_task
@@ -65,7 +67,10 @@ class Contents:
     @property
     def task(self) -> Task:
         """The task that the recipe names; where it cannot be read, the usual one."""
-        name = self.recipe.get("task")
+        wanted = self.recipe.get("task")
+        with contextlib.suppress(HepnnError):
+            return get_task(declarations.parse(Recipe, self.recipe, "recipe.yaml").task)
+        name = wanted.get("name") if isinstance(wanted, dict) else wanted
         return get_task(name if name in TASKS else "classify")
 
     @property

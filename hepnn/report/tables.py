@@ -18,6 +18,9 @@ def stages(contents: Contents) -> list[dict[str, Any]]:
     entries = [contents.manifest["stages"][stage] for stage in contents.stages]
     rows = [
         _row("accuracy", [_measured(m, "accuracy", _PER_CENT) for m in metrics]),
+        _row("mean IoU", [_measured(m, "mean_iou", {}) for m in metrics]),
+        _row("pixel accuracy", [_measured(m, "pixel_accuracy", _PER_CENT) for m in metrics]),
+        _row("variance explained", [_measured(m, "explained", _PER_CENT) for m in metrics]),
         _row("loss", [numbers.significant(m.get("loss"), 4) for m in metrics]),
         _row("parameters", [numbers.count(m.get("parameters")) for m in metrics]),
         _row("weights that are zero", [_zeros(m) for m in metrics]),

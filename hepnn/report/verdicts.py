@@ -38,6 +38,8 @@ def verdict_line(figures: dict[str, Any], events: int, words: Words) -> str:
         line = f"{numbers.count(figures.get('mismatches'))} of {events:,} events differ"
         first = figures.get("first_difference")
         return line + (f", first in layer {first}" if first else "")
+    if figures.get("decision_flips") is None:  # part of a network decides nothing
+        return f"differs by {numbers.significant(figures.get('max_abs_diff'))} at most"
     flips = numbers.percent(figures.get("decision_flips"))
     line = f"{flips} of the {words.decision}s {words.flip}"
     shift = numbers.percent(figures.get("max_efficiency_shift"))

@@ -31,6 +31,9 @@ _KEEPING = (
     "GlobalMaxPooling2D",
     "Concatenate",
     "ZeroPadding2D",
+    "Cropping2D",
+    "UpSampling2D",
+    "PaddedIdentity2D",
 )
 
 
@@ -91,8 +94,12 @@ def _inexact(layer: Any, kind: str, needed: Mapping[str, float]) -> str:
         return "" if window & (window - 1) == 0 else f"divides by {window}, no power of two"
     if kind in _KEEPING:
         return ""
+    if kind == "LeakyReLU":
+        mantissa, _ = np.frexp(layer.negative_slope)
+        return "" if mantissa in (0.0, 0.5) else f"slope {layer.negative_slope}, no power of two"
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    if activation not in ("linear", "relu"):
+    # A function between two quantizers is a table.
+    if activation not in ("linear", "relu") and kind != "QUnaryFunctionLUT":
         return f"{activation} has no fixed-point form here"
     if is_fixed_point(layer) or kind == "Activation":
         return ""

@@ -1,25 +1,29 @@
 """What a network is trained for: all that differs between tasks is in the task's module.
 
-A task is a module with what `Task` lists, named in `TASKS`. Its functions take what the network
-puts out; labels are in the quantities of the data, and `scaling` is what lies between the two
-(None where nothing does).
+A task has what `Task` lists, and is named in `TASKS`: a module, or a class that is made with the
+recipe's options. Its functions take what the network puts out; labels are in the quantities of
+the data, and `scaling` is what lies between the two (None where nothing does).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
 from hepnn import tables
+from hepnn.declarations import Declaration
 from hepnn.run import Events
 from hepnn.tasks.scaling import Scaling
 
 TASKS = {
     "classify": "hepnn.tasks.classify",
     "regress": "hepnn.tasks.regress",
+    "segment": "hepnn.tasks.segment:Segment",
+    "reconstruct": "hepnn.tasks.reconstruct:Reconstruct",
+    "generate": "hepnn.tasks.generate:Generate",
 }
 
 
@@ -58,12 +62,16 @@ class Words(NamedTuple):
 
 
 class Task(Protocol):
-    """What the module of a task has.
+    """What a task has.
 
     Attributes
     ----------
-    LABELS : str
-        The kind of labels in a data card that is predicted.
+    LABELS : str or None
+        The kind of labels in a data card that is needed; None where any will do.
+    SCALED : str or None
+        What the scaling of the outputs is fitted on: `labels`, `inputs`, or None.
+    FROM_NOISE : bool
+        Whether the network's inputs are random numbers and not the data's quantities.
     FIGURES : mapping
         The figures of `evaluate` that each class or target has, by key.
     PICTURES : mapping
@@ -72,13 +80,36 @@ class Task(Protocol):
         How a change of the outputs is told.
     """
 
-    LABELS: str
+    LABELS: str | None
+    SCALED: Literal["labels", "inputs"] | None
+    FROM_NOISE: bool
     FIGURES: Mapping[str, Figure]
     PICTURES: Mapping[str, str]
     WORDS: Words
 
-    def output_shape(self, names: Sequence[Any]) -> tuple[int, ...]:
-        """Return the shape of one event's outputs, for the names of the classes or targets."""
+    def shapes(
+        self, shape: tuple[int, ...], names: Sequence[Any]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the network's input and output shape of one event.
+
+        Parameters
+        ----------
+        shape
+            Of one event of the data.
+        names
+            Of the classes or targets.
+        """
+
+    def view(
+        self, events: Events, names: Sequence[str], scaling: Scaling | None, seed: int
+    ) -> Events:
+        """Return events as the network sees them: its inputs, and what it is judged by.
+
+        Most tasks return them as they are.
+        """
+
+    def learns_from(self, events: Events, names: Sequence[str]) -> np.ndarray | None:
+        """Return which events `(events,)` bool are trained on; None for all of them."""
 
     def loss(self) -> Any:
         """Return the Keras loss of encoded labels and outputs."""
@@ -86,8 +117,8 @@ class Task(Protocol):
     def metrics(self) -> list[Any]:
         """Return the Keras metrics that are followed in training."""
 
-    def encode(self, y: np.ndarray, scaling: Scaling | None = None) -> np.ndarray:
-        """Return labels as the network is trained on them."""
+    def encode(self, events: Events, scaling: Scaling | None = None) -> np.ndarray:
+        """Return what the network is trained to put out."""
 
     def decode(self, outputs: np.ndarray, scaling: Scaling | None = None) -> np.ndarray:
         """Return outputs in the quantities of the labels: what `encode` undoes."""
@@ -129,6 +160,7 @@ class Task(Protocol):
         answer: np.ndarray,
         events: Events,
         scaling: Scaling | None = None,
+        names: Sequence[str] = (),
     ) -> dict[str, float]:
         """Return what other outputs change: the figures that a recipe's bounds are of.
 
@@ -137,12 +169,17 @@ class Task(Protocol):
         """
 
 
-def get(name: str) -> Task:
-    """Return the module of a task.
+def get(wanted: str | Declaration) -> Task:
+    """Return a task, by name or as a recipe declares it.
 
     Raises
     ------
     RecipeError
         If no such task exists.
     """
-    return tables.load(TASKS, name, "task")
+    name = wanted if isinstance(wanted, str) else wanted.name  # type: ignore[attr-defined]
+    found = tables.load(TASKS, name, "task")
+    if isinstance(found, type):
+        options = {} if isinstance(wanted, str) else wanted.model_dump(exclude={"name"})
+        return found(**options)
+    return found

@@ -24,6 +24,12 @@ from hepnn.tasks.scaling import Scaling
 #: The kind of labels that is predicted.
 LABELS = "values"
 
+#: What the outputs are scaled by.
+SCALED = "labels"
+
+#: The inputs are quantities of the data.
+FROM_NOISE = False
+
 FIGURES = {
     "rmse": Figure("RMSE", unit=True),
     "rmse_baseline": Figure("RMSE of always predicting the training mean", unit=True),
@@ -50,9 +56,19 @@ _LABELS = {
 }
 
 
-def output_shape(targets: Sequence[Any]) -> tuple[int, ...]:
-    """Return the shape of the outputs: one a target."""
-    return (len(targets),)
+def shapes(shape: tuple[int, ...], names: Sequence[Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Return the event's shape, and one number a target."""
+    return shape, (len(names),)
+
+
+def view(events: Events, names: Sequence[str], scaling: Scaling | None, seed: int) -> Events:
+    """Return the events as they are."""
+    return events
+
+
+def learns_from(events: Events, names: Sequence[str]) -> np.ndarray | None:
+    """Return None: all events are trained on."""
+    return None
 
 
 def loss() -> Any:
@@ -69,17 +85,17 @@ def metrics() -> list[Any]:
     return [keras.metrics.MeanAbsoluteError(name="mae")]
 
 
-def encode(y: np.ndarray, scaling: Scaling) -> np.ndarray:
+def encode(events: Events, scaling: Scaling) -> np.ndarray:
     """Return what the network is trained on: z `(events, targets)` float32.
 
     Parameters
     ----------
-    y
-        Quantities `(events, targets)`.
+    events
+        With quantities `(events, targets)` as labels.
     scaling
         Of the targets.
     """
-    z = (y.astype(np.float64) - scaling.offset) * 2.0**-scaling.exponent
+    z = (events.y.astype(np.float64) - scaling.offset) * 2.0**-scaling.exponent
     return z.astype(np.float32)
 
 
@@ -224,6 +240,7 @@ def changes(
     answer: np.ndarray,
     events: Events,
     scaling: Scaling | None = None,
+    names: Sequence[str] = (),
 ) -> dict[str, float]:
     """Return what other outputs change.
 
@@ -240,6 +257,8 @@ def changes(
         Quantities and weights.
     scaling
         Of the targets.
+    names
+        Of no meaning here.
     """
     assert scaling is not None
     before = decode(reference, scaling) - events.y

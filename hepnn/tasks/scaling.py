@@ -30,12 +30,18 @@ class Scaling:
         The training split's mean of each target `(targets,)`.
     units : tuple of str
         The unit of each target; `1` for none.
+    names : tuple of str
+        The name of each target.
+    transforms : tuple of str
+        The data card's scaling of each target; `log` and `asinh` are transforms.
     """
 
     offset: np.ndarray
     exponent: np.ndarray
     mean: np.ndarray
     units: tuple[str, ...]
+    names: tuple[str, ...] = ()
+    transforms: tuple[str, ...] = ()
 
 
 def of(run: Run) -> Scaling | None:
@@ -60,6 +66,8 @@ def of(run: Run) -> Scaling | None:
             exponent=arrays["exponent"],
             mean=arrays["mean"],
             units=tuple(_unit(target) for target in targets),
+            names=tuple(target["name"] for target in targets),
+            transforms=tuple(target["scaling"] for target in targets),
         )
     except KeyError as error:
         raise RunError(f"{path} is damaged: no {error}") from error

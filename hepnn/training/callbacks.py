@@ -17,16 +17,17 @@ class Best(keras.callbacks.Callback):
     Parameters
     ----------
     plan
-        `keep` and `early_stopping` of the fit; the monitored value is the early stopping's,
-        `val_loss` without one.
+        `keep` and `early_stopping` of the fit.
     first
         First epoch that can be the best.
+    monitor
+        The monitored value where there is no early stopping.
     """
 
-    def __init__(self, plan: Fit, first: int = 0) -> None:
+    def __init__(self, plan: Fit, first: int = 0, monitor: str = "val_loss") -> None:
         super().__init__()
         stopping = plan.early_stopping
-        self.monitor = stopping.monitor if stopping else "val_loss"
+        self.monitor = stopping.monitor if stopping else monitor
         self.patience = stopping.patience if stopping else None
         self.keep = plan.keep == "best"
         self.first = first
@@ -46,7 +47,7 @@ class Best(keras.callbacks.Callback):
             )
         if epoch < self.first:
             return
-        falling = "accuracy" not in self.monitor
+        falling = not any(rising in self.monitor for rising in ("accuracy", "iou"))
         value = logs[self.monitor] if falling else -logs[self.monitor]
         if value < self.best:
             self.best, self.best_epoch = value, epoch

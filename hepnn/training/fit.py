@@ -13,7 +13,7 @@ import keras
 from hepnn.data.feed import Memory
 from hepnn.recipe import Fit, Schedule
 from hepnn.run import Events
-from hepnn.training import engine
+from hepnn.training import engine, rules
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
 from hepnn.training.engine import Feed
@@ -53,6 +53,8 @@ def fit(
     callbacks: Sequence[keras.callbacks.Callback] = (),
     seed: int = 0,
     ready: float = 0.0,
+    latent: int = 0,
+    monitor: str = "val_loss",
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -77,6 +79,10 @@ def fit(
     ready
         Fraction of the epochs before which no epoch is kept as the best: until then the model
         is not yet as compressed as it shall be.
+    latent
+        How many of the model's inputs are random numbers, drawn anew for every batch.
+    monitor
+        What the best epoch is the lowest of, unless early stopping says otherwise.
     checkpoint
         File that the state is saved to after an epoch, and that an earlier, killed fit is
         resumed from.
@@ -85,17 +91,18 @@ def fit(
     """
     train = Memory(train) if isinstance(train, Events) else train
     steps = -(-len(train) // plan.batch)
-    model.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
-    best = Best(plan, first=int(ready * plan.epochs))
+    driven = rules.wrap(model, plan, steps, latent)
+    driven.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
+    best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
     callbacks = [*callbacks, best]
-    saved = None if checkpoint is None else Checkpoint(checkpoint, model, callbacks)
+    saved = None if checkpoint is None else Checkpoint(checkpoint, driven, callbacks)
     start, history, engine_used = (0, {}, None) if saved is None else saved.restore()
     wanted = engine_used or plan.engine
     choice = engine.choose(model, train, plan.batch, callbacks, wanted)
     if choice.engine == "epoch":
-        driver: Any = engine.EpochLoop(model, train, validation, plan.batch)
+        driver: Any = engine.EpochLoop(driven, train, validation, plan.batch)
     else:
-        driver = engine.KerasFit(model, train, validation, plan.batch, callbacks)
+        driver = engine.KerasFit(driven, train, validation, plan.batch, callbacks)
     began = time.perf_counter()
     model.stop_training = False
     for callback in callbacks:
@@ -107,7 +114,7 @@ def fit(
         for callback in callbacks:
             callback.on_epoch_begin(epoch)
         logs = {**driver.epoch(train.pieces(seed, epoch, plan.batch)), **driver.validate()}
-        logs["learning_rate"] = float(model.optimizer.learning_rate)
+        logs["learning_rate"] = float(driven.optimizer.learning_rate)
         for callback in callbacks:  # they may add to the logs
             callback.on_epoch_end(epoch, logs)
         for name, value in logs.items():
@@ -120,6 +127,7 @@ def fit(
             break
     for callback in callbacks:
         callback.on_train_end()
+    rules.release(driven)
     return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
 
 

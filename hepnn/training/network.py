@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import keras
 import numpy as np
 
 from hepnn import architectures, vocabularies
-from hepnn.errors import RunError
+from hepnn.errors import RunError, TargetError, nearest
 from hepnn.recipe import Architecture
 
 
@@ -18,7 +19,7 @@ def assemble(
     input_shape: tuple[int, ...],
     output_shape: tuple[int, ...],
     vocabulary: str,
-    scaling: dict[str, np.ndarray],
+    scaling: dict[str, np.ndarray] | None,
     options: dict[str, Any] | None = None,
 ) -> keras.Model:
     """Build a network that takes physical quantities: the input scaling, then the architecture.
@@ -32,7 +33,8 @@ def assemble(
     vocabulary, options
         The vocabulary's name and how it is made.
     scaling
-        Of `hepnn.data.scaling`; it becomes the frozen first layer `input_scaling`.
+        Of `hepnn.data.scaling`; it becomes the frozen first layer `input_scaling`. None where
+        what goes in are no physical quantities.
     """
     nn = vocabularies.get(vocabulary, **(options or {}))
     nn.scaling = scaling
@@ -40,24 +42,50 @@ def assemble(
     return build(input_shape, output_shape, nn=nn, **architecture.hyper)
 
 
-def warm_start(model: keras.Model, before: keras.Model) -> list[str]:
+def warm_start(
+    model: keras.Model, before: keras.Model, *, leaving: Sequence[str] = ()
+) -> list[str]:
     """Copy the weights of the stage before, matched by layer and variable name.
+
+    Layers named in `leaving` keep their own.
+
+    Auxiliary classifiers, which no stage saves, would start anew beside them and are left out.
 
     Returns
     -------
     list of str
         The layers that took weights over.
     """
+    vars(model).pop("auxiliary", None)
     known = {_path(variable): variable for variable in before.variables}
     taken = []
     for layer in model.layers:
-        for variable in layer.variables:
+        for variable in layer.variables if layer.name not in leaving else ():
             source = known.get(_path(variable))
             if source is not None and source.shape == variable.shape:
                 variable.assign(source.value)
                 if layer.name not in taken:
                     taken.append(layer.name)
     return taken
+
+
+def up_to(model: keras.Model, part: str | None) -> keras.Model:
+    """Return a network up to the outputs of a layer; all of it without one.
+
+    Of a layer that gives several tensors the first counts.
+
+    Raises
+    ------
+    TargetError
+        If it has no such layer.
+    """
+    if part is None:
+        return model
+    names = [layer.name for layer in model.layers]
+    if part not in names:
+        raise TargetError(f"part: the network has no layer {part!r}; {nearest(part, names)}")
+    outputs = keras.tree.flatten(model.get_layer(part).output)
+    return keras.Model(model.inputs, outputs[0], name=model.name)
 
 
 def load_model(path: Path) -> keras.Model:
@@ -72,7 +100,13 @@ def load_model(path: Path) -> keras.Model:
     import hgq.layers  # noqa: F401
     import qkeras.quantizers  # noqa: F401
 
+    import hepnn.layers.depthwise  # noqa: F401
     import hepnn.layers.lenet  # noqa: F401
+    import hepnn.layers.normalization  # noqa: F401
+    import hepnn.layers.quantized_recurrent  # noqa: F401
+    import hepnn.layers.shortcut  # noqa: F401
+    import hepnn.layers.tied  # noqa: F401
+    import hepnn.layers.variational  # noqa: F401
 
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)

@@ -7,17 +7,22 @@ name, with what to use instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import numpy as np
 
-from hepnn.layers import lenet
+from hepnn.layers import lenet, normalization, shortcut
+from hepnn.vocabularies.neurons import Neurons
+from hepnn.vocabularies.representation import Representation
+from hepnn.vocabularies.sequences import Sequences
+from hepnn.vocabularies.sets import Sets
 
 _AXES = "bdehijklmno"
 
 
-class Float:
+class Float(Neurons, Representation, Sequences, Sets):
     """The float vocabulary.
 
     Attributes
@@ -46,9 +51,6 @@ class Float:
     Multiply = staticmethod(keras.layers.Multiply)
     Maximum = staticmethod(keras.layers.Maximum)
     Concatenate = staticmethod(keras.layers.Concatenate)
-
-    # Activations.
-    Activation = staticmethod(keras.layers.Activation)
 
     # Pooling.
     MaxPooling1D = staticmethod(keras.layers.MaxPooling1D)
@@ -82,6 +84,12 @@ class Float:
     PartialConv2D = staticmethod(lenet.PartialConv2D)
     RadialBasis = staticmethod(lenet.RadialBasis)
 
+    # Of AlexNet.
+    LocalResponseNormalization = staticmethod(normalization.LocalResponseNormalization)
+
+    # Of residual networks.
+    PaddedIdentity2D = staticmethod(shortcut.PaddedIdentity2D)
+
     def Input(self, shape: tuple[int, ...], **kwargs: Any) -> Any:  # noqa: N802
         """Return the tensor that an architecture starts from."""
         raw = keras.Input(shape, **kwargs)
@@ -91,10 +99,28 @@ class Float:
         self._scaled = (scaled, raw)
         return scaled
 
-    def Model(self, inputs: Any, outputs: Any, **kwargs: Any) -> Any:  # noqa: N802
-        """Return the network from the physical quantities to the outputs."""
+    def Model(  # noqa: N802
+        self,
+        inputs: Any,
+        outputs: Any,
+        *,
+        auxiliary: Sequence[tuple[Any, float]] = (),
+        discriminator: Callable[..., Any] | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Return the network from the physical quantities to the outputs.
+
+        `auxiliary` are logits of branches and the weights of their losses in training
+        (`hepnn.training.auxiliary`); the network has them as attribute and does not contain them.
+        `discriminator` makes, of an event's shape and the number of classes, the network that a
+        generator is trained against (`hepnn.training.adversarial`).
+        """
         scaled, raw = getattr(self, "_scaled", (None, None))
-        return keras.Model(raw if inputs is scaled else inputs, outputs, **kwargs)
+        model = keras.Model(raw if inputs is scaled else inputs, outputs, **kwargs)
+        # Past Keras's bookkeeping: the branches are no part of what is saved.
+        vars(model)["auxiliary"] = tuple(auxiliary)
+        vars(model)["discriminator"] = discriminator
+        return model
 
     def input_scaling(self, shape: tuple[int, ...], scaling: dict[str, np.ndarray]) -> Any:
         """Return the frozen layer that takes physical quantities to `(x - offset) * 2**-exponent`.

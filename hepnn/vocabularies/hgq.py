@@ -19,7 +19,7 @@ from typing import Any
 import keras
 import numpy as np
 from hgq.config import QuantizerConfig
-from hgq.constraints import MinMax
+from hgq.constraints import Constant, MinMax
 from hgq.layers import (
     QAdd,
     QBatchNormalization,
@@ -34,7 +34,16 @@ from hgq.layers import (
 from hgq.regularizers import MonoL1
 
 from hepnn.errors import RecipeError
+from hepnn.layers.activations import PLAIN, Precise
+from hepnn.layers.depthwise import QDepthwiseConv2D
+from hepnn.layers.quantized_recurrent import HOLD, REACH
 from hepnn.vocabularies.floating import Float
+from hepnn.vocabularies.neurons import FixedPointNeurons, held
+from hepnn.vocabularies.sequences import FixedPointSequences
+from hepnn.vocabularies.sets import FixedPointSets
+
+#: Largest integer and fraction bits of a table's inputs: 4,096 entries with the sign.
+TABLE_INTEGER, TABLE_FRACTION = 4, 7
 
 _SUBSTITUTES = {
     "ScaledTanh": "activation: relu",
@@ -42,10 +51,14 @@ _SUBSTITUTES = {
     "PartialConv2D": "connections: full",
     "RadialBasis": "output: dense",
     "LayerNormalization": "normalization: batch",
+    "LocalResponseNormalization": "normalization: none",
+    "Conv2DTranspose": "upsampling: nearest",
+    "TiedDense": "tied: false",
+    "TiedConv2D": "tied: false",
 }
 
 
-class FixedPoint(Float, ABC):
+class FixedPoint(FixedPointNeurons, FixedPointSequences, FixedPointSets, Float, ABC):
     """What the fixed-point vocabularies share: the same words on HGQ2's layers."""
 
     def __getattribute__(self, word: str) -> Any:
@@ -76,7 +89,7 @@ class FixedPoint(Float, ABC):
         layer
             The layer's name.
         part
-            `kernel` or `bias`.
+            `kernel`, `recurrent_kernel` or `bias`.
         """
 
     @abstractmethod
@@ -112,6 +125,11 @@ class FixedPoint(Float, ABC):
         self._refuse_inexact(kwargs.get("activation"))
         return QConv2D(filters, kernel_size, **kwargs, **self.quantizers(kwargs["name"]))
 
+    def DepthwiseConv2D(self, kernel_size: Any, **kwargs: Any) -> Any:  # noqa: N802
+        """Return a convolution of each map alone."""
+        self._refuse_inexact(kwargs.get("activation"))
+        return QDepthwiseConv2D(kernel_size, **kwargs, **self.quantizers(kwargs["name"]))
+
     def BatchNormalization(self, **kwargs: Any) -> Any:  # noqa: N802
         """Return a batch normalization whose scale and offset are fixed point."""
         return QBatchNormalization(**kwargs, **self.quantizers(kwargs["name"]))
@@ -135,15 +153,11 @@ class FixedPoint(Float, ABC):
     def _lanes(self, layer: str) -> dict[str, Any]:
         return {"iq_confs": self.lane(layer), **self.pressure()}
 
-    def Activation(self, activation: str, **kwargs: Any) -> Any:  # noqa: N802
-        """Return an activation that is exact in fixed point."""
-        self._refuse_inexact(activation)
-        return keras.layers.Activation(activation, **kwargs)
-
     def _refuse_inexact(self, activation: str | None) -> None:
-        if activation not in (None, "relu", "linear"):
+        if activation not in (None, *PLAIN):
             raise RecipeError(
-                f"vocabulary {self.name} has no activation {activation!r}; use activation: relu"
+                f"vocabulary {self.name} has no activation {activation!r} within a layer with a "
+                "kernel; use activation: relu, or the word Activation behind it"
             )
 
     def input_scaling(self, shape: tuple[int, ...], scaling: dict[str, np.ndarray]) -> Any:
@@ -225,8 +239,53 @@ class HGQ(FixedPoint):
 
     def weight(self, layer: str, part: str) -> Any:
         """Return a trainable quantizer: one width a weight."""
-        place = "weight" if part == "kernel" else "bias"
+        place = "bias" if part == "bias" else "weight"
         return QuantizerConfig("kbi", place, b0=self.weight_bits, br=MonoL1(1e-8))
+
+    def inner_lane(self, name: str, kind: str) -> Any:
+        """Return a trainable quantizer inside a recurrent cell; gates and tanh saturate."""
+        if kind == HOLD:
+            return self.lane(name)
+        reach = REACH[kind]
+        return QuantizerConfig(
+            "kif",
+            "datalane",
+            i0=reach,
+            ic=Constant(reach),
+            ir=None,
+            # A gate is a quarter of its lane.
+            f0=max(self.lane_fraction - 2 * reach, 0),
+            fc=MinMax(0, self.max_fraction),
+            fr=MonoL1(1e-8),
+            round_mode=self.rounding,
+            overflow_mode="SAT",
+            homogeneous_axis=None,
+            heterogeneous_axis=(-1,),
+        )
+
+    def table(self, layer: str, function: Precise) -> tuple[Any, Any]:
+        """Return trainable quantizers for a table; both saturate.
+
+        An input that wrapped around would open a gate that it should close.
+        """
+        lane: dict[str, Any] = {
+            "f0": self.lane_fraction,
+            "fr": MonoL1(1e-8),
+            "ir": MonoL1(1e-8),
+            "overflow_mode": "SAT",
+            "homogeneous_axis": None,
+            "heterogeneous_axis": (),
+        }
+        integer = self.lane_integer + 1
+        signed, whole = held(*function.range(-(2.0**integer), 2.0**integer))
+        inputs = {"ic": MinMax(0, TABLE_INTEGER), "fc": MinMax(0, TABLE_FRACTION)}
+        entries = {"ic": MinMax(0, self.max_fraction), "fc": MinMax(0, self.max_fraction)}
+        inputs |= {"k0": True, "i0": integer, "round_mode": self.rounding}
+        entries |= {"k0": signed, "i0": whole, "round_mode": "RND"}
+        return (
+            QuantizerConfig("kif", "datalane", **inputs, **lane),
+            QuantizerConfig("kif", "table", **entries, **lane),
+        )
 
     def pressure(self) -> dict[str, Any]:
         """Return the weight of the EBOPs."""

@@ -16,7 +16,13 @@ from typing import Any
 
 from qkeras.quantizers import quantized_bits
 
+from hepnn.layers.activations import Precise
+from hepnn.layers.quantized_recurrent import REACH
 from hepnn.vocabularies.hgq import FixedPoint, integers
+from hepnn.vocabularies.neurons import held
+
+#: Integer bits of what recurrent cells hold; states are between -1 and 1.
+_HELD = {"state": 0, "past": 1, "memory": 2}
 
 
 class QKeras(FixedPoint):
@@ -48,6 +54,17 @@ class QKeras(FixedPoint):
     def weight(self, layer: str, part: str) -> Any:
         """Return a frozen quantizer, the binary point placed by the weights."""
         return self._signed(f"{layer}.{part}", 0)
+
+    def inner_lane(self, name: str, kind: str) -> Any:
+        """Return a frozen quantizer inside a recurrent cell; a memory reaches from -4 to 4."""
+        return quantized_bits(self.bits - 1, REACH.get(kind, _HELD.get(name, 0)))
+
+    def table(self, layer: str, function: Precise) -> tuple[Any, Any]:
+        """Return frozen quantizers for a table: `bits` wide, both of them."""
+        whole = integers(self.ranges, f"{layer}.input", 2)
+        signed, integer = held(*function.range(-(2.0**whole), 2.0**whole))
+        entries = quantized_bits(self.bits - signed, integer, keep_negative=signed)
+        return quantized_bits(self.bits - 1, whole), entries
 
     def pressure(self) -> dict[str, Any]:
         """Return that no bits are counted."""

@@ -8,7 +8,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_score, roc_curve
 
 from hepnn.run import Events
-from hepnn.tasks import classify
+from hepnn.tasks import classify, roc
 
 CLASSES = ["a", "b", "c"]
 
@@ -52,10 +52,10 @@ def test_efficiencies_and_rejections_are_points_of_scikit_learns_curve(
     logits, y = answer
     found = classify.evaluate(logits, _events(y), CLASSES)
     fakes, signals, _ = roc_curve(y == 1, classify.scores(logits)[:, 1], drop_intermediate=False)
-    for background in classify.BACKGROUNDS:
+    for background in roc.BACKGROUNDS:
         expected = signals[fakes <= background + 1e-12].max()
         assert found["efficiency_at_background"][f"{background:g}"]["b"] == expected
-    for signal in classify.SIGNALS:
+    for signal in roc.SIGNALS:
         expected = 1 / fakes[signals >= signal - 1e-12].min()
         value = found["rejection_at_efficiency"][f"{signal:g}"]["b"]
         assert value == pytest.approx(expected)

@@ -33,6 +33,10 @@ def events(y: np.ndarray, weight: np.ndarray | None = None) -> Events:
     return Events(np.zeros((len(y), 1), np.float32), y.astype(np.float32), weight)
 
 
+def encode(y: np.ndarray, scaling: Scaling) -> np.ndarray:
+    return regress.encode(Events(y, y, np.ones(len(y))), scaling)
+
+
 def truth(number: int, seed: int = 0) -> np.ndarray:
     """Return two quantities of very different size."""
     rng = np.random.default_rng(seed)
@@ -43,7 +47,7 @@ def truth(number: int, seed: int = 0) -> np.ndarray:
 def test_decoding_undoes_encoding(kind: str) -> None:
     y = truth(1000)
     scaling = scaled(y, kind)
-    z = regress.encode(y, scaling)
+    z = encode(y, scaling)
     assert z.dtype == np.float32
     rounding = 2.0**-24 * np.abs(z).max(axis=0) * 2.0**scaling.exponent
     assert np.all(np.abs(regress.decode(z, scaling) - y).max(axis=0) <= rounding)
@@ -97,7 +101,7 @@ def test_r2_rmse_and_mae_are_scikit_learns(weighted: bool) -> None:
     rng = np.random.default_rng(5)
     weight = rng.uniform(0.1, 2, len(y)).astype(np.float32) if weighted else np.ones(len(y))
     scaling = scaled(y)
-    outputs = regress.encode(y + rng.standard_t(3, y.shape) * [9, 0.004], scaling)
+    outputs = encode(y + rng.standard_t(3, y.shape) * [9, 0.004], scaling)
     found = regress.evaluate(outputs, events(y, weight), NAMES, scaling=scaling)
     prediction = regress.decode(outputs, scaling)
     for number, name in enumerate(NAMES):
@@ -131,7 +135,7 @@ def test_the_intervals_cover_the_truth_as_often_as_they_say() -> None:
     for trial in range(trials):
         y = truth(250, seed=trial)[:, :1]
         scaling = scaled(y)
-        outputs = regress.encode(y + rng.normal(0, sigma, y.shape), scaling)
+        outputs = encode(y + rng.normal(0, sigma, y.shape), scaling)
         found = regress.evaluate(outputs, events(y), ["mass"], trial, scaling)
         for figure, expected in (("bias", 0.0), ("rmse", sigma), ("resolution", sigma)):
             low, high = found[f"{figure}_interval"]["mass"]
@@ -144,7 +148,7 @@ def test_the_intervals_cover_the_truth_as_often_as_they_say() -> None:
 def test_what_always_predicts_the_training_mean_is_the_baseline() -> None:
     train, test = truth(5000, seed=1), truth(1000, seed=2)
     scaling = scaled(train)
-    outputs = regress.encode(np.broadcast_to(train.mean(axis=0), test.shape), scaling)
+    outputs = encode(np.broadcast_to(train.mean(axis=0), test.shape), scaling)
     found = regress.evaluate(outputs, events(test), NAMES, scaling=scaling)
     for name in NAMES:
         assert found["rmse"][name] == pytest.approx(found["rmse_baseline"][name], rel=1e-4)
@@ -155,7 +159,7 @@ def test_what_always_predicts_the_training_mean_is_the_baseline() -> None:
 def test_a_target_that_never_changes_has_finite_figures() -> None:
     y = np.full((50, 1), 1e6 / 3, np.float32)
     scaling = scaled(y)
-    exact = regress.encode(y, scaling)
+    exact = encode(y, scaling)
     expected = r2_score(y, regress.decode(exact, scaling))
     found = regress.evaluate(exact, events(y), ["mass"], scaling=scaling)
     assert found["r2"]["mass"] == expected == 1
@@ -167,7 +171,7 @@ def test_a_target_that_never_changes_has_finite_figures() -> None:
 def test_few_events_have_figures_without_a_warning(recwarn: pytest.WarningsRecorder) -> None:
     y = truth(2)
     scaling = scaled(y)
-    found = regress.evaluate(regress.encode(y + 1, scaling), events(y), NAMES, scaling=scaling)
+    found = regress.evaluate(encode(y + 1, scaling), events(y), NAMES, scaling=scaling)
     assert all(np.isfinite(found["rmse_interval"]["mass"]))
     assert not recwarn.list
 
@@ -182,7 +186,7 @@ def test_a_network_that_diverged_is_told_in_one_line() -> None:
 def test_moved_predictions_and_the_shift_of_the_rmse_are_counted() -> None:
     y = truth(1000)
     scaling = scaled(y)
-    reference = regress.encode(y + np.random.default_rng(8).normal(0, [5, 1e-3], y.shape), scaling)
+    reference = encode(y + np.random.default_rng(8).normal(0, [5, 1e-3], y.shape), scaling)
     residual = regress.decode(reference, scaling) - y
     low, high = regress.central_range(residual[:, 1], np.ones(1000))
     tenth = 0.1 * (high - low) / 2
@@ -202,7 +206,7 @@ def test_moved_predictions_and_the_shift_of_the_rmse_are_counted() -> None:
 def test_an_answer_that_is_not_finite_has_moved(wild: float) -> None:
     y = truth(100)
     scaling = scaled(y)
-    reference = regress.encode(y + 1, scaling)
+    reference = encode(y + 1, scaling)
     answer = reference.copy()
     answer[7, 1] = wild
     found = regress.changes(reference, answer, events(y), scaling)
@@ -213,7 +217,7 @@ def test_an_answer_that_is_not_finite_has_moved(wild: float) -> None:
 def test_a_perfect_reference_has_no_resolution_to_move_within() -> None:
     y = np.arange(64, dtype=np.float32)[:, None]
     scaling = scaled(y)
-    reference = regress.encode(y, scaling)
+    reference = encode(y, scaling)
     answer = reference.copy()
     answer[0] += 2.0**-8
     found = regress.changes(reference, answer, events(y), scaling)
@@ -224,7 +228,7 @@ def test_a_perfect_reference_has_no_resolution_to_move_within() -> None:
 def test_the_headline_and_the_rows_have_units() -> None:
     y = truth(500)
     scaling = scaled(y)
-    outputs = regress.encode(y + np.random.default_rng(9).normal(0, [5, 1e-3], y.shape), scaling)
+    outputs = encode(y + np.random.default_rng(9).normal(0, [5, 1e-3], y.shape), scaling)
     found = regress.evaluate(outputs, events(y), NAMES, scaling=scaling)
     assert regress.headline(found).startswith(f"RMSE mass {found['rmse']['mass']:.3g} GeV, time ")
     rows = regress.rows(found)
@@ -243,11 +247,11 @@ def test_both_feeds_give_encoded_labels_in_training_only(tmp_path: Path) -> None
     store.append(**arrays, observers=np.zeros((300, 0), np.float32))
     store.close()
     scaling = scaled(y)
-    expected = regress.encode(y, scaling)
+    expected = encode(y, scaling)
     for feed in (Memory(whole), Stream(tmp_path)):
         (labels,) = feed.labels()
         assert np.array_equal(labels[0], y) and np.array_equal(labels[1], whole.weight)
-        coded = feed.encoded(lambda y: regress.encode(y, scaling))
+        coded = feed.encoded(lambda events: regress.encode(events, scaling))
         ((piece, order),) = coded.pieces(0, 0, 64)
         # The weights number the events, whatever their order in the piece.
         assert np.array_equal(piece.y[order], expected[piece.weight[order].astype(int) - 1])

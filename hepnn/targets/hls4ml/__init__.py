@@ -23,6 +23,7 @@ from hepnn.targets import Verdict, preflight
 from hepnn.targets.fixed_point import first_lane, is_fixed_point
 from hepnn.targets.hls4ml.artefact import HLSArtefact
 from hepnn.targets.hls4ml.synthesis import available, synthesize
+from hepnn.targets.inference import without_noise
 from hepnn.targets.interface import NAME, logged, single_input
 from hepnn.targets.kit import Kit
 
@@ -41,7 +42,7 @@ def check(model: Any, kit: Kit) -> list[Verdict]:
     from hepnn.targets.hls4ml.strip import without_softmax
 
     single_input(model, "hls4ml")
-    network, _ = without_softmax(model)
+    network, _ = without_softmax(without_noise(model))
     fixed = any(is_fixed_point(layer) for layer in network.layers)
     refused: dict[str, str] = {}
     with logged(Path(os.devnull)):
@@ -91,7 +92,7 @@ def write(
     from hepnn.targets.hls4ml.strip import without_softmax
 
     shape = single_input(model, "hls4ml")
-    network, stripped = without_softmax(model)
+    network, stripped = without_softmax(without_noise(model))
     with logged(directory / "build.log"):
         if exact:
             graph = project.exact(network, directory, kit)

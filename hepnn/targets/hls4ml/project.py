@@ -9,7 +9,7 @@ import numpy as np
 
 from hepnn import files
 from hepnn.errors import TargetError
-from hepnn.targets.hls4ml import mend, precision
+from hepnn.targets.hls4ml import concatenate, groups, images, mend, pooling, precision, resize
 from hepnn.targets.interface import one_line
 from hepnn.targets.kit import Kit
 
@@ -61,6 +61,8 @@ def plain(model: Any, directory: Path, kit: Kit) -> Any:
 def write(graph: Any, directory: Path) -> None:
     """Write the sources, with paths that hold wherever the folder is moved."""
     graph.write()
+    pooling.mend_padding(directory)
+    resize.mend_types(directory)
     # hls4ml keeps the model and the place where it wrote; both are relative to this file here.
     described = directory / "hls4ml_config.yml"
     text = described.read_text()
@@ -94,13 +96,14 @@ def _by_name(model: Any, kit: Kit) -> dict[str, Any]:
     from hls4ml.utils import config_from_keras_model
 
     try:
-        return config_from_keras_model(
-            model,
-            granularity="name",
-            backend=kit.hls4ml.backend,
-            default_precision="fixed<16,6>",
-            default_reuse_factor=kit.hls4ml.reuse_factor,
-        )
+        with images.mended():
+            return config_from_keras_model(
+                model,
+                granularity="name",
+                backend=kit.hls4ml.backend,
+                default_precision="fixed<16,6>",
+                default_reuse_factor=kit.hls4ml.reuse_factor,
+            )
     except Exception as error:  # hls4ml raises bare exceptions and assertions
         raise TargetError(f"hls4ml does not take it: {one_line(error)}") from error
 
@@ -109,17 +112,24 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
     from hls4ml.converters import convert_from_keras_model
 
     try:
-        return convert_from_keras_model(
-            model,
-            backend=kit.hls4ml.backend,
-            output_dir=str(directory),
-            project_name=PROJECT,
-            hls_config=described,
-            io_type=kit.hls4ml.io_type,
-            part=kit.part,
-            clock_period=kit.clock_period_ns or 5,
-            # A layer that hls4ml does not know would become one huge block of logic.
-            allow_da_fallback=False,
-        )
+        with (
+            concatenate.mended(),
+            groups.mended(),
+            pooling.mended(),
+            images.mended(),
+            resize.mended(),
+        ):
+            return convert_from_keras_model(
+                model,
+                backend=kit.hls4ml.backend,
+                output_dir=str(directory),
+                project_name=PROJECT,
+                hls_config=described,
+                io_type=kit.hls4ml.io_type,
+                part=kit.part,
+                clock_period=kit.clock_period_ns or 5,
+                # A layer that hls4ml does not know would become one huge block of logic.
+                allow_da_fallback=False,
+            )
     except Exception as error:  # hls4ml raises bare exceptions and assertions
         raise TargetError(f"hls4ml does not take it: {one_line(error)}") from error

@@ -22,6 +22,7 @@ import numpy as np
 from hepnn import files
 from hepnn.errors import RunError, TargetError, nearest
 from hepnn.targets import Verdict, preflight
+from hepnn.targets.inference import without_noise
 from hepnn.targets.interface import NAME, logged, single_input
 from hepnn.targets.kit import Kit
 from hepnn.targets.rtl import artefact, project, verilator, yosys
@@ -41,6 +42,7 @@ def check(model: Any, kit: Kit) -> list[Verdict]:
     from hepnn.targets.rtl import trace
 
     single_input(model, "rtl")
+    model = without_noise(model)
     try:
         traced = trace.trace_network(model)
     except TargetError as error:
@@ -92,6 +94,7 @@ def write(
         if kit.rtl.synthesize:
             yosys.require()
     log = directory / artefact.LOG
+    model = without_noise(model)
     with logged(log):
         traced = trace.trace_network(model)
         random = trace.probe(traced, _RANDOM)

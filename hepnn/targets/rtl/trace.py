@@ -89,6 +89,9 @@ def refusals(model: Any) -> dict[str, str]:
     from alkaid.converter import trace_model
     from alkaid.trace import FVArrayInput
 
+    import hepnn.targets.rtl.images  # noqa: F401 - more layers for alkaid
+    import hepnn.targets.rtl.recurrent  # noqa: F401 - as above
+
     shape = tuple(model.inputs[0].shape[1:])
     found = first_lane(model)
     start = FVArrayInput((1, *shape)) if found is None else _on_lane(found[1], shape)
@@ -151,6 +154,9 @@ _NOT_FIXED = "not fixed point: quantize first"
 def _trace(model: Any, shape: tuple[int, ...], lane: Lane | None) -> Traced:
     from alkaid.converter import trace_model
     from alkaid.trace import trace
+
+    import hepnn.targets.rtl.images  # noqa: F401 - as above
+    import hepnn.targets.rtl.recurrent  # noqa: F401
 
     with repaired():
         given = None if lane is None else (_on_lane(lane, shape),)

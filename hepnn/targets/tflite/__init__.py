@@ -20,6 +20,7 @@ import numpy as np
 from hepnn import files
 from hepnn.errors import RunError, TargetError, nearest
 from hepnn.targets import Verdict, preflight
+from hepnn.targets.inference import without_noise
 from hepnn.targets.interface import NAME, logged, single_input
 from hepnn.targets.kit import Kit
 from hepnn.targets.tflite.artefact import TFLiteArtefact
@@ -40,6 +41,7 @@ def check(model: Any, kit: Kit) -> list[Verdict]:
     from hepnn.targets.tflite import convert
 
     single_input(model, "tflite")
+    model = without_noise(model)
     refused: dict[str, str] = {}
     with logged(Path(os.devnull)):
         try:
@@ -85,6 +87,7 @@ def write(
     from hepnn.targets.tflite import convert
 
     shape = single_input(model, "tflite")
+    model = without_noise(model)
     wanted = _wanted(formats, exact)
     entries = []
     with logged(directory / "build.log"):

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from hepnn.targets.fixed_point import Lane, activation_quantizers, is_fixed_point
+from hepnn.targets.tflite.tables import is_table, looked_up
 
 #: Mantissa of a float32, the hidden bit included.
 _MANTISSA = 24
@@ -43,6 +44,8 @@ def closed_form(model: Any) -> Iterator[list[str]]:
             else:
                 _replace_call(quantizer, form, stack)
         for layer in model.layers:
+            if is_table(layer):
+                _replace_call(layer, looked_up(layer), stack)
             if _is_elementwise(layer):
                 _replace_call(layer, _scaling(layer), stack)
         yield left

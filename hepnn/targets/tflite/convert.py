@@ -1,7 +1,8 @@
 """From a Keras model to the bytes of a `.tflite`.
 
 Every conversion goes through a concrete function of one event: the quantizers' parameters fold
-to constants, and what ships has no batch axis to resize.
+to constants, and what ships has no batch axis to resize. Recurrent layers are written out, a step
+after the other: TFLite has no arrays of tensors, and loops cost it more than the steps.
 """
 
 from __future__ import annotations
@@ -89,6 +90,8 @@ def _converter(model: Any) -> Any:
         convert_variables_to_constants_v2 as frozen,
     )
 
+    from hepnn.layers.recurrent import written_out
+
     # Several inputs only come up when a merging layer is tried alone.
     shapes = [(1, *tensor.shape[1:]) for tensor in model.inputs]
     specs = [tf.TensorSpec(shape, tf.float32, name=f"x{n}") for n, shape in enumerate(shapes)]
@@ -97,7 +100,8 @@ def _converter(model: Any) -> Any:
         return model(x[0] if len(x) == 1 else list(x), training=False)
 
     try:
-        concrete = frozen(tf.function(one_event).get_concrete_function(*specs))
+        with written_out(model):
+            concrete = frozen(tf.function(one_event).get_concrete_function(*specs))
     except Exception as error:  # whatever a layer raises while it is traced
         raise TargetError(f"cannot be traced at batch 1: {one_line(error)}") from error
     return tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())

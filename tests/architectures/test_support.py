@@ -1,0 +1,203 @@
+"""The support matrix: every narrow variant, in every vocabulary, to every target.
+
+`pytest tests/architectures/test_support.py --fill-support` writes what is found.
+"""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from hepnn import architectures, files, targets, vocabularies
+from hepnn.architectures import narrow, support
+from hepnn.data import scaling
+from hepnn.errors import RecipeError, TargetError
+from hepnn.targets import kit as kits
+
+pytestmark = pytest.mark.usefixtures("tensorflow")
+
+BITS = 6
+
+CELLS = [
+    (label, vocabulary, target)
+    for label in narrow.variants()
+    for vocabulary in support.VOCABULARIES
+    for target in support.TARGETS
+]
+
+
+@pytest.mark.parametrize(("label", "vocabulary", "target"), CELLS)
+def test_the_matrix_says_what_happens(
+    label: str, vocabulary: str, target: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    found = verdict(label, vocabulary, target, tmp_path)
+    if request.config.getoption("--fill-support"):
+        known = support.verdicts() if support.FILE.exists() else {}
+        entry = known.setdefault(label, {"verdicts": {}})
+        entry["architecture"] = narrow.variants()[label][0]
+        entry["verdicts"].setdefault(vocabulary, {})[target] = found
+        labels = narrow.variants()
+        files.write_json(support.FILE, {k: v for k, v in sorted(known.items()) if k in labels})
+    assert support.verdicts()[label]["verdicts"][vocabulary][target] == found
+
+
+def test_the_matrix_has_every_cell_and_no_other() -> None:
+    known = support.verdicts()
+    cells = {
+        (label, v, t)
+        for label, entry in known.items()
+        for v, by in entry["verdicts"].items()
+        for t in by
+    }
+    assert cells == set(CELLS)
+    assert all(v in support.SIGNS or len(v) > len("no: ") for v in _all(known))
+
+
+def test_fixed_point_owes_bits_or_is_refused() -> None:
+    for entry in support.verdicts().values():
+        for vocabulary in ("hgq", "qkeras"):
+            for found in entry["verdicts"][vocabulary].values():
+                assert found == "exact" or found.startswith("no: ")
+
+
+def test_the_readme_has_the_matrix() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    assert support.markdown(support.verdicts()) in readme
+    assert support.LEGEND in readme.replace("\n", " ")
+
+
+def verdict(label: str, vocabulary: str, target: str, folder: Path) -> str:
+    """Export a variant and compare it with Keras; a refusal has to come before that."""
+    name = target.removesuffix("-int8")
+    kit = kits.load(kits.USUAL[name]).unsynthesized()
+    try:
+        model, x, outputs = network(label, vocabulary)
+        refused = [row for row in targets.get(name).check(model, kit) if _no(row, vocabulary)]
+    except RecipeError as error:
+        return f"no: {error}"
+    if refused:
+        row = refused[0]
+        return f"no: {row.kind} {row.layer!r}: {row.reason}"
+    formats = ("int8",) if target.endswith("-int8") else None
+    exact = vocabulary != "float"
+    try:
+        artefacts = targets.get(name).write(
+            model, folder, kit=kit, calibration=x[:200], exact=exact, formats=formats
+        )
+    except TargetError as error:
+        if formats and exact:  # an int8 form of a fixed-point stage
+            return f"no: {error}"
+        raise
+    return _agreement(artefacts, target, x, outputs, exact)
+
+
+def _agreement(
+    artefacts: list[Any], target: str, x: np.ndarray, outputs: np.ndarray, exact: bool
+) -> str:
+    wanted = outputs.reshape(len(x), -1)
+    inside = wanted[:200]  # the others are far beyond what a float stage is calibrated on
+    spread = np.ptp(inside)
+    for artefact in artefacts:
+        found = artefact.predict(x).reshape(len(x), -1)
+        if exact:
+            unequal = int((found != wanted).any(axis=1).sum())
+            assert not unequal, f"{artefact.name}: {unequal} of {len(x)} events differ"
+        elif target == "tflite":
+            # Sums in another order: one part in 1e5 of what the outputs span.
+            assert np.abs(found[:200] - inside).max() <= 1e-5 * spread
+        elif target == "hls4ml":
+            assert np.sqrt(np.mean((found[:200] - inside) ** 2)) <= 0.01 * spread
+        else:
+            assert np.isfinite(found).all()
+    if exact:
+        return "exact"
+    return {"tflite": "near", "hls4ml": "bounded", "tflite-int8": "measured"}[target]
+
+
+@functools.lru_cache(maxsize=2)
+def network(label: str, vocabulary: str) -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return a variant with random weights and widths, events, and its outputs.
+
+    The first 200 events are in range, the others at its ends and far beyond.
+    """
+    import keras
+
+    from hepnn.compress import quantize
+    from hepnn.recipe import Quantize
+    from hepnn.training import network as networks
+
+    name, variant = narrow.variants()[label]
+    keras.backend.clear_session()
+    keras.utils.set_random_seed(3)
+    x = _events(variant)
+    scales = scaling.fit(_statistics(x, variant), _kinds(variant))
+
+    def build(vocabulary: str, **options: Any) -> Any:
+        nn = vocabularies.get(vocabulary, **options)
+        nn.scaling = scales
+        return architectures.get(name)(
+            variant.input_shape, variant.output_shape, nn=nn, **variant.hyper
+        )
+
+    reference = build("float")
+    rng = np.random.default_rng(5)
+    for variable in reference.variables:
+        if "input_scaling" in variable.path or variable.dtype == "uint32":
+            continue
+        if variable.name in ("bias", "beta", "moving_mean"):
+            variable.assign(rng.normal(0, 0.2, variable.shape))
+        elif variable.name in ("gamma", "moving_variance"):
+            variable.assign(rng.uniform(0.6, 1.4, variable.shape))
+    model = reference
+    if vocabulary != "float":
+        options = {}
+        if vocabulary == "qkeras":
+            step = Quantize(method="qkeras", bits=BITS)
+            options = quantize.plan(step, reference, x[:200]).options
+        model = build(vocabulary, **options)
+        networks.warm_start(model, reference)
+    if vocabulary == "hgq":
+        for layer in model._flatten_layers():
+            lane = getattr(getattr(layer, "iq", None), "quantizer", None)
+            if layer.name != "input_scaling" and hasattr(lane, "_f"):
+                lane._f.assign(rng.integers(1, 7, lane._f.shape))
+        quantize.set_ranges(model, [x[:200]])
+    return model, x, networks.predict(model, x)
+
+
+def _events(variant: narrow.Narrow) -> np.ndarray:
+    rng = np.random.default_rng(4)
+    shape = variant.input_shape
+    inside = rng.normal(1, 3, (200, *shape))
+    low, high = inside.min(0), inside.max(0)
+    ends = np.where(rng.random((60, *shape)) < 0.5, low, high)
+    beyond = rng.normal(size=(60, *shape)) * 10.0 ** rng.integers(-3, 6, (60, *[1] * len(shape)))
+    x = np.concatenate([inside, ends, beyond]).astype(np.float32)
+    if variant.masked:
+        real = rng.integers(0, shape[0] + 1, (len(x), 1)) > np.arange(shape[0])
+        x = np.where(real[..., None], x, 0).astype(np.float32)
+        x[..., -1] = real
+    return x
+
+
+def _statistics(x: np.ndarray, variant: narrow.Narrow) -> Any:
+    from hepnn.data import statistics
+
+    return statistics.of(x[:200].reshape(-1, x.shape[-1]))
+
+
+def _kinds(variant: narrow.Narrow) -> list[str]:
+    features = variant.input_shape[-1]
+    return ["standard"] * (features - variant.masked) + ["none"] * variant.masked
+
+
+def _no(row: targets.Verdict, vocabulary: str) -> bool:
+    return row.verdict == "refused" or (vocabulary != "float" and row.verdict != "exact")
+
+
+def _all(known: support.Verdicts) -> list[str]:
+    return [v for entry in known.values() for by in entry["verdicts"].values() for v in by.values()]
