@@ -34,7 +34,7 @@ NARROW = {
         (8, 8, 1),
         (3,),
         {
-            "filters": [2, 4, 4, 4, 2],
+            "filters": [4, 4, 4, 4, 4],
             "kernels": [3, 3, 3, 3, 3],
             "strides": 2,
             "padding": 1,

@@ -28,9 +28,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from hepnn.architectures.narrow import Narrow
+from hepnn.architectures.recurrent import CELLS
 from hepnn.errors import RecipeError
 
 _NARROW = {"activation": "relu", "latent": 2}
@@ -47,9 +48,14 @@ NARROW = {
     "convolutional-autoencoder-transposed": Narrow(
         (8, 8, 1), (8, 8, 1), {**_NARROW, "kind": "convolutional", "hidden": [2, 3]}
     ),
+    "recurrent-autoencoder": Narrow(
+        (4, 3),
+        (4, 3),
+        {"kind": "recurrent", "hidden": [3], "latent": 2, "cell": "gru", "gates": "hard"},
+    ),
 }
 
-Kind = Literal["dense", "convolutional"]
+Kind = Literal["dense", "convolutional", "recurrent"]
 
 
 def build(
@@ -65,6 +71,8 @@ def build(
     denoising: float = 0.0,
     tied: bool = False,
     upsampling: Literal["transposed", "nearest"] = "transposed",
+    cell: Literal["simple", "lstm", "gru"] = "lstm",
+    gates: Literal["soft", "hard"] = "soft",
 ) -> Any:
     """Build the network.
 
@@ -77,19 +85,21 @@ def build(
     kind
         Of the layers.
     hidden
-        Neurons or maps of the encoder's layers; the decoder has them backwards.
+        Neurons, maps or units of the encoder's layers; the decoder has them backwards.
     latent
         Numbers of the code.
     kernel
         Side of the kernels of a convolutional one.
     activation
-        Of all layers but the code and the output.
+        Of all layers but the code and the output; recurrent ones have their own.
     denoising
         Standard deviation of the noise on the scaled inputs in training.
     tied
         Whether the decoder's kernels are the encoder's, transposed.
     upsampling
         Convolutional decoder: transposed convolutions, or pixels repeated and then convolved.
+    cell, gates
+        Of the recurrent layers, as of `recurrent`.
 
     Raises
     ------
@@ -97,18 +107,31 @@ def build(
         If the shapes are not the same, or do not fit the kind.
     """
     check(input_shape, output_shape, kind, hidden, "autoencoder")
+    if tied and kind == "recurrent":
+        raise RecipeError("autoencoder: recurrent kernels cannot be tied; set tied: false")
     if tied and kind == "convolutional" and upsampling != "transposed":
         raise RecipeError("autoencoder: tied kernels need upsampling: transposed")
     inputs = nn.Input(input_shape, name="inputs")
     x = nn.GaussianNoise(denoising, name="noise")(inputs) if denoising else inputs
-    x, shape, kernels = encode(x, nn, kind, hidden, kernel, activation, tied)
+    recurrent = {"cell": cell, "gates": gates}
+    x, shape, kernels = encode(x, nn, kind, hidden, kernel, activation, tied, **recurrent)
     if tied:
         x, matrix = nn.TiedDense(latent, name="latent")(x)
         kernels = [*kernels, matrix]
     else:
         x = nn.Dense(latent, name="latent")(x)
     outputs = decode(
-        x, nn, kind, hidden, kernel, activation, upsampling, shape, input_shape, kernels
+        x,
+        nn,
+        kind,
+        hidden,
+        kernel,
+        activation,
+        upsampling,
+        shape,
+        input_shape,
+        kernels,
+        **recurrent,
     )
     return nn.Model(inputs, outputs, name="autoencoder")
 
@@ -153,10 +176,15 @@ def check_kind(input_shape: tuple[int, ...], kind: str, hidden: Sequence[int], n
         if any(side % step for side in input_shape[:2]):
             raise RecipeError(
                 f"{name}: sides of {input_shape} cannot be halved {len(hidden)} times; set fewer "
-                "hidden maps"
+                f"hidden layers, or take images whose sides are a multiple of {step}"
+            )
+    elif kind == "recurrent":
+        if len(input_shape) != 2:
+            raise RecipeError(
+                f"{name} of kind: recurrent takes sequences (steps, features), not {input_shape}"
             )
     elif kind != "dense":
-        raise RecipeError(f"{name} has no kind {kind!r}; known: dense, convolutional")
+        raise RecipeError(f"{name} has no kind {kind!r}; known: {', '.join(get_args(Kind))}")
 
 
 def encode(
@@ -167,8 +195,20 @@ def encode(
     kernel: int,
     activation: str,
     tied: bool = False,
+    cell: str = "lstm",
+    gates: str = "soft",
 ) -> tuple[Any, tuple[int, ...], list[Any]]:
     """Return what the code is made of, its shape before it was flattened, and tied kernels."""
+    if kind == "recurrent":
+        for number, units in enumerate(hidden, 1):
+            x = getattr(nn, CELLS[cell])(
+                units,
+                gates=gates,
+                go_backwards=True,
+                return_sequences=number < len(hidden),
+                name=f"encoder{number}",
+            )(x)
+        return x, tuple(x.shape[1:]), []
     kernels = []
     flat = kind == "dense"
     if flat and len(x.shape) > 2:
@@ -201,6 +241,8 @@ def decode(
     shape: tuple[int, ...],
     output_shape: tuple[int, ...],
     kernels: Sequence[Any] = (),
+    cell: str = "lstm",
+    gates: str = "soft",
 ) -> Any:
     """Return an event made of a code: the encoder's layers backwards.
 
@@ -229,6 +271,11 @@ def decode(
         return nn.Conv2D(maps, kernel, padding="same", name=name)(x)
 
     names = [f"decoder{number}" for number in range(1, len(hidden) + 1)]
+    if kind == "recurrent":
+        x = nn.RepeatVector(output_shape[0], name="repeated")(x)
+        for units, name in zip(hidden[::-1], names, strict=True):
+            x = getattr(nn, CELLS[cell])(units, gates=gates, return_sequences=True, name=name)(x)
+        return dense(x, output_shape[1], "output")
     if kind == "dense":
         for width, name in zip(hidden[::-1], names, strict=True):
             x = nn.Activation(activation, name=f"{name}_squash")(dense(x, width, name))

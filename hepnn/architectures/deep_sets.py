@@ -26,7 +26,7 @@ from hepnn.architectures.narrow import Narrow
 from hepnn.errors import RecipeError
 
 NARROW = {
-    "deep-sets": Narrow((8, 4), (3,), {"phi": [6, 4], "rho": [5]}),
+    "deep-sets": Narrow((8, 4), (3,), {"phi": [6, 4], "rho": [5]}, masked=True),
 }
 
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
+from typing import Any, Literal
 
 from hepnn.architectures.autoencoder import Kind, check_kind, encode
 from hepnn.architectures.narrow import Narrow
@@ -46,6 +46,8 @@ def build(
     latent: int = 30,
     kernel: int = 3,
     activation: str = "sigmoid",
+    cell: Literal["simple", "lstm", "gru"] = "lstm",
+    gates: Literal["soft", "hard"] = "soft",
     head: Sequence[int] = (32,),
 ) -> Any:
     """Build the network.
@@ -58,7 +60,7 @@ def build(
         `(classes,)`.
     nn
         Vocabulary.
-    kind, hidden, latent, kernel, activation
+    kind, hidden, latent, kernel, activation, cell, gates
         As of `autoencoder`.
     head
         Neurons of the layers between the code and the logits.
@@ -70,7 +72,7 @@ def build(
     """
     check_kind(input_shape, kind, hidden, "encoder")
     inputs = nn.Input(input_shape, name="inputs")
-    x, _, _ = encode(inputs, nn, kind, hidden, kernel, activation)
+    x, _, _ = encode(inputs, nn, kind, hidden, kernel, activation, cell=cell, gates=gates)
     x = nn.Dense(latent, name="latent")(x)
     for number, units in enumerate(head, 1):
         x = nn.Dense(units, name=f"head{number}")(x)

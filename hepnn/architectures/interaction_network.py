@@ -41,14 +41,18 @@ import numpy as np
 from hepnn.architectures.narrow import Narrow
 from hepnn.errors import RecipeError
 
-_SMALL = {"activation": "relu", "objects": [4], "classifier": [5]}
+_SMALL = {"activation": "relu", "objects": [4], "classifier": [5], "pooling": "sum"}
 
 NARROW = {
-    "interaction-network": Narrow((4, 4), (3,), {"relations": [4, 3], "pooling": "sum", **_SMALL}),
+    "interaction-network": Narrow((4, 4), (3,), {"relations": [4, 3], **_SMALL}, masked=True),
     "interaction-network-linear": Narrow(
-        (8, 4), (3,), {"pairs": "linear", "embed": [5], "relations": [4], "pooling": "sum", **_SMALL}
+        (8, 4),
+        (3,),
+        {"pairs": "linear", "embed": [5], "relations": [4], **_SMALL},
+        masked=True,
     ),
 }
+
 
 
 def build(

@@ -40,14 +40,14 @@ NARROW = {
     "resnet": Narrow(
         (8, 8, 1),
         (3,),
-        {"family": "cifar", "depth": 8, "widths": [2, 3, 4]},
+        {"family": "cifar", "blocks": [1, 1], "widths": [2, 3], "stem_strides": 2},
     ),
     "resnet-bottleneck": Narrow(
         (8, 8, 1),
         (3,),
         {
             "blocks": [1, 1],
-            "widths": [1, 2],
+            "widths": [1, 1],
             "stem_width": 2,
             "stem_kernel": 3,
             "stem_pooling": False,
@@ -73,7 +73,7 @@ def build(
     output_shape: tuple[int, ...],
     *,
     nn: Any,
-    depth: int = 50,
+    depth: int | None = None,
     family: Literal["imagenet", "cifar"] = "imagenet",
     widths: Sequence[int] | None = None,
     blocks: Sequence[int] | None = None,
@@ -98,7 +98,7 @@ def build(
     nn
         Vocabulary.
     depth, family
-        Layers with weights, and which of the paper's two families counts them.
+        Layers with weights, 50 and 20 by default, and which of the paper's two families.
     widths, blocks
         Maps and blocks of each stage; every stage but the first halves the sides.
     bottleneck
@@ -119,7 +119,7 @@ def build(
     if len(input_shape) != 3:
         raise RecipeError(f"resnet takes images (height, width, channels), not {input_shape}")
     imagenet = _one_of("family", family, ("imagenet", "cifar")) == "imagenet"
-    published, deep = _published(depth, imagenet)
+    published, deep = _published(depth or (50 if imagenet else 20), imagenet)
     blocks = blocks or published
     widths = widths or ((64, 128, 256, 512) if imagenet else (16, 32, 64))
     bottleneck = deep if bottleneck is None else bottleneck

@@ -35,8 +35,8 @@ from hepnn.errors import RecipeError
 _TINY = {"padding": "same", "filters": 2, "depth": 1, "dropout": 0.0}
 
 NARROW = {
-    "unet": Narrow((8, 8, 1), (8, 8, 2), {**_TINY, "upsampling": "nearest"}),
-    "unet-transposed": Narrow((8, 8, 1), (8, 8, 2), _TINY),
+    "unet": Narrow((4, 4, 1), (4, 4, 2), {**_TINY, "upsampling": "nearest"}),
+    "unet-transposed": Narrow((4, 4, 1), (4, 4, 2), _TINY),
 }
 
 

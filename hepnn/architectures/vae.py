@@ -23,8 +23,9 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any, Literal
 
-from hepnn.architectures.autoencoder import Kind, check, decode, encode
+from hepnn.architectures.autoencoder import check, decode, encode
 from hepnn.architectures.narrow import Narrow
+from hepnn.errors import RecipeError
 
 NARROW = {
     "vae": Narrow((8,), (8,), {"hidden": [6], "latent": 2, "activation": "relu"}),
@@ -36,7 +37,7 @@ def build(
     output_shape: tuple[int, ...],
     *,
     nn: Any,
-    kind: Kind = "dense",
+    kind: Literal["dense", "convolutional"] = "dense",
     hidden: Sequence[int] = (500,),
     latent: int = 20,
     kernel: int = 3,
@@ -64,6 +65,8 @@ def build(
     RecipeError
         If the shapes are not the same, or do not fit the kind.
     """
+    if kind not in ("dense", "convolutional"):
+        raise RecipeError(f"vae has no kind {kind!r}; known: dense, convolutional")
     check(input_shape, output_shape, kind, hidden, "vae")
     inputs = nn.Input(input_shape, name="inputs")
     x, shape, _ = encode(inputs, nn, kind, hidden, kernel, activation)

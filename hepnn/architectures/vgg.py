@@ -34,12 +34,7 @@ BLOCKS = {
     19: (2, 2, 4, 4, 4),
 }
 
-NARROW = {
-    "vgg": Narrow((8, 8, 1), (3,), {"blocks": [2, 2], "filters": [2, 3], "units": [6]}),
-    "vgg-average": Narrow(
-        (8, 8, 1), (3,), {"blocks": [1, 2], "filters": [2, 3], "head": "average"}
-    ),
-}
+NARROW = {"vgg": Narrow((8, 8, 1), (3,), {"blocks": [1, 2], "filters": [2, 2], "units": [4]})}
 
 
 def build(

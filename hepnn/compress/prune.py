@@ -20,6 +20,9 @@ from hepnn.compress import Plan
 from hepnn.errors import RecipeError, nearest
 from hepnn.recipe import Prune
 
+#: What follows a recurrent layer's name where its recurrent kernel is meant.
+_RECURRENT = ".recurrent_kernel"
+
 
 class Mask(keras.constraints.Constraint):
     """Keep some weights at zero.
@@ -65,7 +68,8 @@ class Masks(keras.callbacks.Callback):
             threshold = tf.Variable(0.0, trainable=False)
             kernel.constraint = Mask(mask)
             self._masks.append(mask)
-            sparsity = step.layers.get(name, step.sparsity)
+            layer = name.removesuffix(_RECURRENT)
+            sparsity = step.layers.get(name, step.layers.get(layer, step.sparsity))
             self._prunings.append(
                 Pruning(
                     lambda: self._epoch,
@@ -111,8 +115,16 @@ def plan(step: Prune, before: keras.Model, calibration: np.ndarray) -> Plan:
 
 
 def prunable(model: keras.Model) -> dict[str, Any]:
-    """Return the kernels that are pruned, by layer: all that are trained."""
-    return {
+    """Return the kernels that are pruned, by layer: all that are trained.
+
+    The recurrent kernel of a layer `NAME` is `NAME.recurrent_kernel`.
+    """
+    recurrent = {
+        f"{layer.name}{_RECURRENT}": layer.recurrent_kernel
+        for layer in model.layers
+        if layer.trainable and isinstance(getattr(layer, "recurrent_kernel", None), keras.Variable)
+    }
+    kernels = {
         layer.name: layer.kernel
         for layer in model.layers
         if layer.trainable and isinstance(getattr(layer, "kernel", None), keras.Variable)
@@ -121,6 +133,7 @@ def prunable(model: keras.Model) -> dict[str, Any]:
         for layer in model.layers
         if layer.trainable and hasattr(layer, "_kernel")
     }
+    return {**kernels, **recurrent}
 
 
 def hold_zeros(model: keras.Model) -> None:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 from typing import Any
 
 import keras
 import numpy as np
+from keras.src.layers.merging.base_merge import Merge
 
 from hepnn.compress import Plan
 from hepnn.compress.prune import hold_zeros, prunable
 from hepnn.recipe import Beta, Quantize
+
+#: Numbers of activations that ranges are taken from; more would not fit in memory.
+_VALUES = 1 << 28
 
 
 class BetaRamp(keras.callbacks.Callback):
@@ -112,6 +117,9 @@ def set_ranges(model: keras.Model, pieces: Iterable[np.ndarray]) -> None:
 def ranges(model: keras.Model, events: np.ndarray, bits: int) -> dict[str, float]:
     """Return the power of two that each layer's inputs, kernel and bias are best held in.
 
+    Of a batch normalization these are its inputs, what it multiplies with and what it adds; of a
+    sum or a product its inputs.
+
     The largest value alone would spend most bits on a tail: of the powers of two up to it, the
     one is taken that `bits` bits, saturating, repeat with the smallest mean squared error.
 
@@ -125,17 +133,50 @@ def ranges(model: keras.Model, events: np.ndarray, bits: int) -> dict[str, float
         Bits of every number, the sign included.
     """
     found: dict[str, float] = {}
-    layers = prunable(model)
-    inputs = [model.get_layer(name).input for name in layers]
-    values = keras.Model(model.inputs, inputs).predict(events, batch_size=4096, verbose=0)
-    for name, value in zip(layers, values if len(layers) > 1 else [values], strict=True):
-        layer = model.get_layer(name)
+    kernels = prunable(model)
+    layers = [layer for layer in model.layers if layer.name in kernels or _on_lanes(layer)]
+    entering = {layer.name: keras.tree.flatten(layer.input) for layer in layers}
+    probe = keras.Model(model.inputs, entering)
+    numbers = sum(prod(tensor.shape[1:]) for tensor in probe.outputs)
+    values = probe.predict(events[: max(_VALUES // numbers, 1)], batch_size=1024, verbose=0)
+    for layer in layers:
+        name = layer.name
+        # All inputs of a sum share a lane's range.
+        masked = getattr(layer, "masked", False)  # the mask is one bit, whatever the others are
+        parts = [part[..., :-1] if masked else part for part in values.pop(name)]
+        value = np.concatenate([part.ravel() for part in parts])
         found[f"{name}.input.min"] = float(value.min())
         found[f"{name}.input"] = best_range(value, bits, signed=bool(value.min() < 0))
-        found[f"{name}.kernel"] = best_range(layer.kernel.numpy(), bits)
-        if layer.bias is not None:
-            found[f"{name}.bias"] = best_range(layer.bias.numpy(), bits)
+        if name in kernels:
+            kernel, bias = layer.kernel.numpy(), layer.bias
+            offset = None if bias is None else bias.numpy()
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            kernel, offset = _scale_and_offset(layer)
+        else:
+            continue
+        found[f"{name}.kernel"] = best_range(kernel, bits)
+        if hasattr(layer, "recurrent_kernel"):
+            again = layer.recurrent_kernel.numpy()
+            found[f"{name}.recurrent_kernel"] = best_range(again, bits)
+        if offset is not None:
+            found[f"{name}.bias"] = best_range(offset, bits)
     return found
+
+
+def _on_lanes(layer: Any) -> bool:
+    """Say whether a layer without a kernel quantizes its inputs in fixed point."""
+    keeps = isinstance(layer, keras.layers.Concatenate)
+    merges = isinstance(layer, Merge) and not keeps
+    return merges or isinstance(layer, keras.layers.BatchNormalization)
+
+
+def _scale_and_offset(layer: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return what a batch normalization multiplies with and adds at inference."""
+    scale = 1.0 / np.sqrt(layer.moving_variance.numpy() + layer.epsilon)
+    if layer.scale:
+        scale = scale * layer.gamma.numpy()
+    offset = -scale * layer.moving_mean.numpy()
+    return scale, offset + layer.beta.numpy() if layer.center else offset
 
 
 def best_range(values: np.ndarray, bits: int, signed: bool = True) -> float:

@@ -82,7 +82,7 @@ class QDepthwiseConv2D(QLayerBaseSingleInput, keras.layers.DepthwiseConv2D):  # 
         return ops.depthwise_conv(
             inputs,
             kernel,
-            strides=list(self.strides),
+            strides=self.strides,
             padding=self.padding,
             dilation_rate=self.dilation_rate,
             data_format=self.data_format,

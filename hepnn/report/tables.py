@@ -108,7 +108,7 @@ def targets(contents: Contents, stage: str) -> dict[str, Any]:
 
 def _group(contents: Contents, figure: Figure, key: str, point: str | None) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
-    for name in contents.classes:
+    for name in _names(contents, key, point):
         cells = []
         for stage in contents.stages:
             metrics = contents.metrics.get(stage, {})
@@ -123,6 +123,16 @@ def _group(contents: Contents, figure: Figure, key: str, point: str | None) -> d
     known = any(cell["text"] != numbers.NOTHING for row in rows for cell in row["cells"])
     title = figure.title if point is None else figure.title.format(f"{100 * float(point):g}")
     return {"title": title, "rows": rows if known else []}
+
+
+def _names(contents: Contents, key: str, point: str | None) -> list[str]:
+    """Return what a figure is of: what metrics have, and every class if it is of classes."""
+    found: dict[str, None] = {}
+    for metrics in contents.metrics.values():
+        values = metrics.get(key, {})
+        found |= dict.fromkeys(values if point is None else values.get(point, {}))
+    of_classes = not found or any(name in found for name in contents.classes)
+    return list(found | dict.fromkeys(contents.classes if of_classes else ()))
 
 
 def _points(contents: Contents, key: str) -> list[str]:

@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from hepnn.targets import Verdict
+from hepnn.targets import Verdict, bounds
+from hepnn.targets.bounds import unit
 from hepnn.targets.fixed_point import Lane, is_fixed_point
 
 #: Bits that a float32 holds exactly.
@@ -47,11 +48,13 @@ def accumulator_bits(model: Any) -> dict[str, float]:
     Parameters
     ----------
     model
-        A Keras model; layers that are not HGQ2's, or have no kernel, are left out.
+        A Keras model; layers that are not in fixed point, or have no kernel, are left out.
     """
     bits = {}
     for layer in model.layers:
-        if is_fixed_point(layer) and hasattr(layer, "qkernel") and layer.enable_iq:
+        if hasattr(layer, "LANES"):
+            bits[layer.name] = bounds.recurrent_bits(layer)
+        elif is_fixed_point(layer) and hasattr(layer, "qkernel") and layer.enable_iq:
             lane = Lane.of(layer.iq)
             if lane is not None:
                 bits[layer.name] = _layer_bits(layer, lane)
@@ -115,15 +118,15 @@ def _layer_bits(layer: Any, lane: Lane) -> float:
     inputs, steps, weights = _terms(layer, kernel, largest, step)
 
     total = (np.abs(weights) * inputs).sum(axis=0)
-    least = np.min(np.where(weights != 0, steps * _unit(weights), np.inf), axis=0)
+    least = np.min(np.where(weights != 0, steps * unit(weights), np.inf), axis=0)
     bias = layer.qbias if hasattr(layer, "qbias") else None
     if bias is not None:
         offset = np.asarray(ops.convert_to_numpy(bias), np.float64)
         if offset.size == total.size:
             offset = offset.reshape(total.shape)
-            least = np.minimum(least, _unit(offset))
+            least = np.minimum(least, unit(offset))
         else:
-            least = np.minimum(least, _unit(offset).min())
+            least = np.minimum(least, unit(offset).min())
             offset = np.abs(offset).max()
         total = total + np.abs(offset)
     ratio = np.where(np.isfinite(least) & (total > 0), total / least, 1.0)
@@ -166,11 +169,3 @@ def _along_channels(part: np.ndarray, channels: int, worst: Any) -> np.ndarray:
     if reduced.size not in (1, channels):  # grouped convolutions see part of the channels
         reduced = worst(reduced)
     return np.broadcast_to(reduced, (channels,))
-
-
-def _unit(values: np.ndarray) -> np.ndarray:
-    """Return the last place that each number uses, a power of two; infinity for zero."""
-    mantissa, exponent = np.frexp(values)
-    whole = np.abs(np.ldexp(mantissa, 53)).astype(np.int64)
-    lowest = (whole & -whole).astype(np.float64)
-    return np.where(values == 0, np.inf, np.ldexp(lowest, exponent - 53))

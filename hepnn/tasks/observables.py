@@ -31,7 +31,7 @@ from hepnn.tasks.scaling import Scaling
 #: Exponents beyond this are no quantities any more.
 LARGEST_EXPONENT = 80.0
 
-#: Quantities within this of whole numbers, in all real events, are whole numbers.
+#: Quantities that are whole numbers but for this part of their spread, in all real events, are.
 WHOLE = 1e-3
 
 
@@ -84,7 +84,9 @@ def compare(real_z: np.ndarray, made_z: np.ndarray, scaling: Scaling) -> Observa
         raise RecipeError(f"task generate takes features or images, no events of {shape}")
     real, made = (quantities(z, scaling) for z in (real_z, made_z))
     names, units = scaling.names, tuple(_plain(scaling))
-    counted = (np.abs(real - np.round(real)) < WHOLE).all(axis=tuple(range(real.ndim - 1)))
+    events = tuple(range(real.ndim - 1))
+    off = np.abs(real - np.round(real)).max(axis=events)
+    counted = off < WHOLE * real.std(axis=events)
     made = np.where(counted, np.round(made), made)
     if real.ndim == 4:
         positive = real[real > 0]

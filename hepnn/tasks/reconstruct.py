@@ -288,7 +288,10 @@ class Reconstruct:
         names
             Of the classes.
         """
-        before, after = (self.errors(one, events, scaling) for one in (reference, answer))
+        # Of two infinities there is no difference.
+        before, after = (
+            np.minimum(self.errors(one, events, scaling), 1e300) for one in (reference, answer)
+        )
         background = self.learns_from(events, names) if names else None
         threshold = _threshold(before, background, events.weight)
         return {

@@ -82,7 +82,8 @@ class Adversarial(Rule):
     def compile(self, **kwargs: Any) -> None:
         """Compile for the generator, whose optimizer is the fit's."""
         _with_momentum(kwargs["optimizer"], self.adversary.beta_1)
-        super().compile(**kwargs)
+        # Metrics of events against labels have no meaning, and the loss is this model's own.
+        super().compile(optimizer=kwargs["optimizer"])
 
     @property
     def trainable_variables(self) -> list[Any]:

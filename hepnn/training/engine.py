@@ -91,6 +91,10 @@ def multiplications(model: keras.Model) -> float:
         positions = 1
         if len(kernel.shape) > 2:  # a convolution's kernel is used at every output pixel
             positions = int(np.prod(layer.output.shape[1:-1]))
+        again = getattr(layer, "recurrent_kernel", None)
+        if again is not None:  # both kernels are used at every step
+            positions = layer.input.shape[1]
+            total += positions * float(np.prod(again.shape))
         total += positions * float(np.prod(kernel.shape))
     return total
 

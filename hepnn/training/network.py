@@ -100,9 +100,13 @@ def load_model(path: Path) -> keras.Model:
     import hgq.layers  # noqa: F401
     import qkeras.quantizers  # noqa: F401
 
+    import hepnn.layers.attention  # noqa: F401
+    import hepnn.layers.activations  # noqa: F401
     import hepnn.layers.depthwise  # noqa: F401
+    import hepnn.layers.graphs  # noqa: F401
     import hepnn.layers.lenet  # noqa: F401
     import hepnn.layers.normalization  # noqa: F401
+    import hepnn.layers.ode  # noqa: F401
     import hepnn.layers.quantized_recurrent  # noqa: F401
     import hepnn.layers.shortcut  # noqa: F401
     import hepnn.layers.tied  # noqa: F401

@@ -37,6 +37,7 @@ from hepnn.errors import RecipeError
 from hepnn.layers.activations import PLAIN, Precise
 from hepnn.layers.depthwise import QDepthwiseConv2D
 from hepnn.layers.quantized_recurrent import HOLD, REACH
+from hepnn.vocabularies import attention
 from hepnn.vocabularies.floating import Float
 from hepnn.vocabularies.neurons import FixedPointNeurons, held
 from hepnn.vocabularies.sequences import FixedPointSequences
@@ -51,6 +52,7 @@ _SUBSTITUTES = {
     "PartialConv2D": "connections: full",
     "RadialBasis": "output: dense",
     "LayerNormalization": "normalization: batch",
+    "NeuralODE": "solver: euler",
     "LocalResponseNormalization": "normalization: none",
     "Conv2DTranspose": "upsampling: nearest",
     "TiedDense": "tied: false",
@@ -286,6 +288,28 @@ class HGQ(FixedPoint):
             QuantizerConfig("kif", "datalane", **inputs, **lane),
             QuantizerConfig("kif", "table", **entries, **lane),
         )
+
+    def softmax_tables(self) -> dict[str, Any]:
+        """Return trainable quantizers of a softmax: all saturate, and have no sign."""
+        lane: dict[str, Any] = {
+            "k0": False,
+            "fr": MonoL1(1e-8),
+            "ir": MonoL1(1e-8),
+            "overflow_mode": "SAT",
+            "homogeneous_axis": None,
+            "heterogeneous_axis": (),
+        }
+        score = {"i0": attention.REACH, "ic": Constant(attention.REACH)}
+        score |= {"f0": self.lane_fraction, "fc": MinMax(0, TABLE_FRACTION)}
+        total = {"i0": TABLE_INTEGER, "ic": MinMax(0, TABLE_INTEGER + 1)}
+        total |= {"f0": self.lane_fraction, "fc": MinMax(0, TABLE_FRACTION)}
+        entry = {"i0": 0, "ic": Constant(0), "f0": 8, "fc": MinMax(0, attention.FINEST)}
+        return {
+            "exp_iq_conf": QuantizerConfig("kif", "datalane", **score, **lane),
+            "exp_oq_conf": QuantizerConfig("kif", "table", **entry, **lane),
+            "inv_iq_conf": QuantizerConfig("kif", "datalane", **total, **lane),
+            "inv_oq_conf": QuantizerConfig("kif", "table", **entry, **lane),
+        }
 
     def pressure(self) -> dict[str, Any]:
         """Return the weight of the EBOPs."""

@@ -17,7 +17,7 @@ import numpy as np
 from hgq.layers import QUnaryFunctionLUT
 
 from hepnn.errors import RecipeError
-from hepnn.layers import activations, initializers
+from hepnn.layers import activations, initializers, ode
 
 #: Where a trained slope starts: K. He et al., arXiv:1502.01852, section 2.1.
 SLOPE = 0.25
@@ -25,6 +25,8 @@ SLOPE = 0.25
 
 class Neurons:
     """The float words."""
+
+    NeuralODE = staticmethod(ode.NeuralODE)
 
     def Activation(self, activation: activations.Spec, *, name: str) -> Any:  # noqa: N802
         """Return an activation.

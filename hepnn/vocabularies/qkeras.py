@@ -18,6 +18,7 @@ from qkeras.quantizers import quantized_bits
 
 from hepnn.layers.activations import Precise
 from hepnn.layers.quantized_recurrent import REACH
+from hepnn.vocabularies import attention
 from hepnn.vocabularies.hgq import FixedPoint, integers
 from hepnn.vocabularies.neurons import held
 
@@ -65,6 +66,16 @@ class QKeras(FixedPoint):
         signed, integer = held(*function.range(-(2.0**whole), 2.0**whole))
         entries = quantized_bits(self.bits - signed, integer, keep_negative=signed)
         return quantized_bits(self.bits - 1, whole), entries
+
+    def softmax_tables(self) -> dict[str, Any]:
+        """Return frozen quantizers of a softmax: `bits` wide, without a sign."""
+        bits = min(self.bits, attention.FINEST)
+        return {
+            "exp_iq_conf": quantized_bits(self.bits, attention.REACH, keep_negative=False),
+            "exp_oq_conf": quantized_bits(bits, 0, keep_negative=False),
+            "inv_iq_conf": quantized_bits(self.bits, 4, keep_negative=False),
+            "inv_oq_conf": quantized_bits(bits, 0, keep_negative=False),
+        }
 
     def pressure(self) -> dict[str, Any]:
         """Return that no bits are counted."""

@@ -15,6 +15,10 @@ import numpy as np
 from hgq.config import QuantizerConfig
 from hgq.layers import QEinsumDense, QMultiply
 
+from hepnn.errors import RecipeError
+from hepnn.layers import graphs
+from hepnn.vocabularies.attention import Attention, FixedPointAttention
+
 #: Fraction bits of constants that no number of bits holds exactly.
 FINEST = 8
 
@@ -22,10 +26,12 @@ FINEST = 8
 Word = Callable[[Any], Any]
 
 
-class Sets:
+class Sets(Attention):
     """The float words."""
 
     Masked = staticmethod(keras.layers.Multiply)
+    EdgeFeatures = staticmethod(graphs.EdgeFeatures)
+    EdgeMean = staticmethod(graphs.EdgeMean)
 
     def Mask(self, units: int, *, name: str) -> Word:  # noqa: N802 - the vocabulary's words
         """Return the mask bit of every place, `units` times.
@@ -62,8 +68,23 @@ class Sets:
         return layer(x)
 
 
-class FixedPointSets:
+class FixedPointSets(FixedPointAttention):
     """The same words on HGQ2's layers; their constants are held exactly."""
+
+    name: str
+
+    def EdgeFeatures(self, neighbours: int, **kwargs: Any) -> Any:  # noqa: N802
+        """Refuse nearest neighbours.
+
+        Raises
+        ------
+        RecipeError
+            Always.
+        """
+        raise RecipeError(
+            f"vocabulary {self.name} has no EdgeFeatures: choosing the nearest has no fixed-point "
+            "form here; take architecture interaction_network"
+        )
 
     def Masked(self, *, name: str) -> Any:  # noqa: N802
         """Return the product with mask bits, the second of two tensors."""

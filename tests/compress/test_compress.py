@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from typing import Any
 
 import numpy as np
 import pytest
@@ -111,6 +112,38 @@ def test_measured_ranges_place_the_binary_point() -> None:
     assert integers({"a": 5.0}, "a", 2) == 3
     assert integers({"a": 0.2}, "a", 2) == -2
     assert integers({}, "a", 2) == 2
+
+
+def test_ranges_reach_batch_normalization_and_sums() -> None:
+    """With lanes of a default range, inputs of 40 and scales of 3 would be cut off."""
+    import keras
+
+    from hepnn import vocabularies
+    from hepnn.compress import quantize
+    from hepnn.recipe import Quantize
+    from hepnn.training import network
+
+    def build(nn: Any) -> Any:
+        inputs = nn.Input((6,), name="inputs")
+        x = nn.BatchNormalization(name="norm")(nn.Dense(5, name="dense")(inputs))
+        return nn.Model(inputs, nn.Add(name="add")([x, x]), name="small")
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    reference = build(vocabularies.get("float"))
+    reference.get_layer("dense").kernel.assign(rng.normal(0, 4, (6, 5)))
+    norm = reference.get_layer("norm")
+    norm.gamma.assign(rng.uniform(20, 30, 5))
+    norm.beta.assign(rng.normal(0, 5, 5))
+    norm.moving_variance.assign(rng.uniform(60, 100, 5))
+    x = rng.normal(0, 3, (500, 6)).astype(np.float32)
+    options = quantize.plan(Quantize(method="qkeras", bits=14), reference, x).options
+    model = build(vocabularies.get("qkeras", **options))
+    network.warm_start(model, reference)
+    wanted = reference.predict(x, verbose=0)
+    assert np.abs(wanted).max() > 50
+    error = np.sqrt(np.mean((model.predict(x, verbose=0) - wanted) ** 2))
+    assert error < 0.002 * wanted.std()
 
 
 def test_an_ebops_target_stops_the_pressing(trained: Run) -> None:

@@ -17,7 +17,14 @@ from hepnn.data.card import Card, load
 from hepnn.data.generate import jets, job
 from hepnn.data.generate import settings as settings_of
 from hepnn.data.generate.chunk import chunk_seed
-from hepnn.data.generate.jets.columns import CLASSES, CONSTITUENTS, FEATURES, LENGTH, OBSERVERS
+from hepnn.data.generate.jets.columns import (
+    CLASSES,
+    CONSTITUENTS,
+    FEATURES,
+    GIVEN,
+    LENGTH,
+    OBSERVERS,
+)
 from hepnn.errors import DataError, RecipeError
 
 COMMITTED = declarations.root("datasets") / "jets"
@@ -195,7 +202,7 @@ def test_two_processes_make_the_same_files_as_one(made, tmp_path):
 
 
 def test_made_folders_are_datasets(made):
-    for key, names in (("", [c.name for c in FEATURES]), ("constituents", LISTS)):
+    for key, names in (("", [c.name for c in FEATURES]), ("constituents", [g["name"] for g in GIVEN])):
         path = made / key / "dataset.yaml"
         card = declarations.parse(Card, declarations.read_yaml(path), path)
         [group] = card.inputs.values()

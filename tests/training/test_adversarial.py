@@ -1,4 +1,4 @@
-"""Adversarial training: the alternating steps as written out, in both drivers, resumed to the bit."""
+"""Adversarial training: the steps as written out, in both drivers, resumed to the bit."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def _two_classes(number: int, seed: int = 0) -> Events:
     return Events(x.astype(np.float32), y.astype(np.float32), weight)
 
 
-def _generator(dropout: float = 0.0, classes: int = 2) -> Any:
+def _generator(dropout: float = 0.0, units: int = 8, against: tuple[int, ...] = (8,)) -> Any:
     import keras
 
     from hepnn import architectures, vocabularies
 
     keras.utils.set_random_seed(4)
-    against = {"hidden": [8], "pieces": 1, "dropout": dropout}
+    judge = {"hidden": against, "pieces": 1, "dropout": dropout}
     build = architectures.get("gan")
     nn = vocabularies.get("float")
-    return build((LATENT + classes,), (2,), nn=nn, hidden=[8], discriminator=against)
+    return build((LATENT + 2,), (2,), nn=nn, hidden=[units], discriminator=judge)
 
 
 def _plan(engine: str = "epoch", epochs: int = 3, **options: Any) -> Fit:
@@ -182,7 +182,11 @@ def test_the_noise_is_drawn_anew_and_on_the_grid(made_of: Events) -> None:
     assert abs(noise.std() * GRID - 1) < 0.05
 
 
-def test_the_two_drivers_train_alike(made_of: Events) -> None:
+def test_the_two_drivers_train_alike(made_of: Events, monkeypatch: pytest.MonkeyPatch) -> None:
+    """But for the noise: XLA draws other random numbers than TensorFlow's own kernels."""
+    from hepnn.training.adversarial import Adversarial
+
+    monkeypatch.setattr(Adversarial, "_fresh", lambda self, x: x)
     models = []
     for engine in ENGINES:
         models.append(_generator())
@@ -192,21 +196,21 @@ def test_the_two_drivers_train_alike(made_of: Events) -> None:
         assert np.allclose(ours.numpy(), theirs.numpy(), atol=1e-5), ours.path
 
 
-def test_the_classes_are_learnt(made_of: Events) -> None:
+def test_the_classes_are_learnt() -> None:
     from hepnn.training import network
 
-    model = _generator()
-    _fit(model, made_of, _plan(epochs=150, average=0.9, penalty=0.1))
-    fresh = _two_classes(2000, seed=9)
+    model = _generator(units=16, against=(32, 32))
+    events = _two_classes(2000)
+    _fit(model, events, _plan(epochs=60, average=0.95, penalty=1.0, beta_1=0.0))
+    fresh = _two_classes(4000, seed=9)
     z = network.predict(model, fresh.x)
     for number, middle in ((0, -1.0), (1, 1.0)):
         of_class = z[fresh.x[:, LATENT + number] == 1]
-        assert np.allclose(of_class.mean(axis=0), middle, atol=0.15)
-        assert np.allclose(of_class.std(axis=0), [0.5, 0.3], rtol=0.4)
+        assert np.allclose(of_class.mean(axis=0), middle, atol=0.1)
+        assert np.allclose(of_class.std(axis=0), [0.5, 0.3], atol=0.1)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-@pytest.mark.parametrize("average", [0.0, 0.9])
+@pytest.mark.parametrize(("engine", "average"), [("epoch", 0.9), ("keras", 0.0)])
 def test_a_killed_training_goes_on_with_the_same_bits(
     made_of: Events,
     engine: str,

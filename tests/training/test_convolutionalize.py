@@ -15,7 +15,7 @@ from hepnn.errors import HepnnError
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
 #: Narrow variants that classify images and are float as they stand.
-LABELS = ("vgg", "vgg-average", "lenet5", "googlenet", "alexnet", "fully-convolutional")
+LABELS = ("vgg", "lenet5", "googlenet", "alexnet", "fully-convolutional")
 
 
 def _images(shape: tuple[int, ...], events: int = 3) -> np.ndarray:

@@ -30,7 +30,8 @@ def mended() -> Iterator[None]:
     def read(layer: Any, entering: Sequence[Any], leaving: Sequence[Any]) -> tuple[Any, ...]:
         axis = layer.axis - len(leaving[0].shape) if layer.axis > 0 else layer.axis
         (first,) = of_two(layer, entering[:2], leaving)
-        chain, shape = [], list(entering[0].shape[1:])
+        chain: list[dict[str, Any]] = []
+        shape = list(entering[0].shape[1:])
         for number, tensor in enumerate(entering[1:], 1):
             last = number == len(entering) - 1
             before = [list(shape), list(tensor.shape[1:])]

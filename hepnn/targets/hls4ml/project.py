@@ -9,7 +9,16 @@ import numpy as np
 
 from hepnn import files
 from hepnn.errors import TargetError
-from hepnn.targets.hls4ml import concatenate, groups, images, mend, pooling, precision, resize
+from hepnn.targets.hls4ml import (
+    concatenate,
+    groups,
+    images,
+    mend,
+    padding,
+    pooling,
+    precision,
+    resize,
+)
 from hepnn.targets.interface import one_line
 from hepnn.targets.kit import Kit
 
@@ -61,7 +70,7 @@ def plain(model: Any, directory: Path, kit: Kit) -> Any:
 def write(graph: Any, directory: Path) -> None:
     """Write the sources, with paths that hold wherever the folder is moved."""
     graph.write()
-    pooling.mend_padding(directory)
+    padding.mend_maximum(directory)
     resize.mend_types(directory)
     # hls4ml keeps the model and the place where it wrote; both are relative to this file here.
     described = directory / "hls4ml_config.yml"
@@ -115,6 +124,7 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
         with (
             concatenate.mended(),
             groups.mended(),
+            padding.mended(),
             pooling.mended(),
             images.mended(),
             resize.mended(),

@@ -7,9 +7,9 @@ from typing import Any
 
 from hepnn.data.generate.jets.columns import (
     CLASSES,
-    CONSTITUENTS,
     FEATURES,
     FURTHER,
+    GIVEN,
     LENGTH,
     OBSERVERS,
     Column,
@@ -33,7 +33,7 @@ def cards(settings: Settings) -> dict[str, dict[str, Any]]:
     found = {"": {"title": TITLE, "inputs": features, **shared}}
     if settings.with_constituents:
         title = f"{TITLE}; their {LENGTH} leading constituents"
-        lists = {"kind": "sequence", "length": LENGTH, "features": described(CONSTITUENTS)}
+        lists = {"kind": "sequence", "length": LENGTH, "features": [dict(g) for g in GIVEN]}
         found["constituents"] = {"title": title, "inputs": {"constituents": lists}, **shared}
     return found
 

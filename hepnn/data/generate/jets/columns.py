@@ -60,3 +60,45 @@ CONSTITUENTS = (
     Column("azimuth", "rad", "azimuth less that of the jet, in [-pi, pi)"),
     Column("charge", "e", "electric charge"),
 )
+
+#: What a network is given of a constituent: the stored quantities in GeV, and the products whose
+#: sums over the constituents are the jet's momentum across its axis and, squared, its mass.
+GIVEN: tuple[dict[str, str], ...] = (
+    {
+        "name": "pt",
+        "unit": "GeV",
+        "description": "transverse momentum; falling",
+        "expression": "pt * jet_pt",
+    },
+    *(column._asdict() for column in CONSTITUENTS[1:]),
+    {
+        "name": "log_pt",
+        "unit": "1",
+        "description": "logarithm of the transverse momentum in GeV, of at least 0.1",
+        "expression": "log(maximum(pt * jet_pt, 0.1))",
+    },
+    {
+        "name": "log_distance",
+        "unit": "1",
+        "description": "logarithm of the distance from the jet's axis, 0.001 added",
+        "expression": "log(hypot(rapidity, azimuth) + 0.001)",
+    },
+    {
+        "name": "pt_rapidity",
+        "unit": "GeV",
+        "description": "transverse momentum times rapidity less that of the jet",
+        "expression": "pt * jet_pt * rapidity",
+    },
+    {
+        "name": "pt_azimuth",
+        "unit": "GeV",
+        "description": "transverse momentum times azimuth less that of the jet",
+        "expression": "pt * jet_pt * azimuth",
+    },
+    {
+        "name": "pt_distance2",
+        "unit": "GeV",
+        "description": "transverse momentum times the squared distance from the jet's axis",
+        "expression": "pt * jet_pt * (rapidity**2 + azimuth**2)",
+    },
+)
