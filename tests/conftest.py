@@ -13,8 +13,9 @@ from hepnn.run import Events, Run
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add what the support matrix is written with."""
-    parser.addoption("--fill-support", action="store_true", help="write what the tests find")
+    """Add what the support matrix is tested and written with."""
+    parser.addoption("--all-cells", action="store_true", help="of the support matrix")
+    parser.addoption("--fill-support", action="store_true", help="write what its tests find")
 
 
 @pytest.fixture(scope="session")

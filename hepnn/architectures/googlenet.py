@@ -11,9 +11,9 @@ classifiers, on modules 4a and 4d, add their losses with weight 0.3 in training
 Table 1 is `modules`; for small data and firmware give fewer and narrower rows, `stem: plain`
 instead of the two strides and poolings in front, and `normalization: none`.
 
-Differences from the paper: it does not give the constants of its response normalization; they
-are AlexNet's. It trains with images and networks in asynchronous copies; nothing of that is here.
-The output is logits. On maps smaller than 5x5 an auxiliary classifier pools what there is.
+Differences from the paper: it gives neither the constants of its response normalization nor where
+its weights start; they are AlexNet's and He's. The output is logits. On maps smaller than 5x5 an
+auxiliary classifier pools what there is.
 
 Shapes: `(batch, height, width, channels)` to `(batch, classes)`.
 """
@@ -42,6 +42,8 @@ MODULES = (
     ),
     ((256, 160, 320, 32, 128, 128), (384, 192, 384, 48, 128, 128)),
 )
+
+_CONVOLUTION = {"padding": "same", "activation": "relu", "kernel_initializer": "he_normal"}
 
 NARROW = {
     "googlenet": Narrow(
@@ -135,7 +137,7 @@ def build(
 
 
 def _stem(nn: Any, inputs: Any, stem: str, filters: Sequence[int], normalization: str) -> Any:
-    convolve = partial(nn.Conv2D, padding="same", activation="relu")
+    convolve = partial(nn.Conv2D, **_CONVOLUTION)
 
     def normalize(x: Any, name: str) -> Any:
         if normalization == "none":
@@ -159,7 +161,7 @@ def _inception(nn: Any, x: Any, row: Sequence[int], name: str) -> Any:
     if len(row) != 6:
         raise RecipeError(f"googlenet: {name} wants six numbers of maps, not {tuple(row)}")
     one, reduce3, three, reduce5, five, pooled = row
-    convolve = partial(nn.Conv2D, padding="same", activation="relu")
+    convolve = partial(nn.Conv2D, **_CONVOLUTION)
     pool = nn.MaxPooling2D(3, strides=1, padding="same", name=f"{name}_pool")(x)
     branches = [
         convolve(one, 1, name=f"{name}_1x1")(x),
@@ -177,7 +179,7 @@ def _auxiliary(
     name = f"auxiliary{module}"
     window = min(5, *x.shape[1:3])
     x = nn.AveragePooling2D(window, strides=3, name=f"{name}_average")(x)
-    x = nn.Conv2D(units[0], 1, activation="relu", name=f"{name}_conv")(x)
+    x = nn.Conv2D(units[0], 1, name=f"{name}_conv", **_CONVOLUTION)(x)
     x = nn.Flatten(name=f"{name}_flatten")(x)
     x = nn.Dense(units[1], activation="relu", name=f"{name}_fc")(x)
     if dropout:

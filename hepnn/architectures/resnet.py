@@ -83,6 +83,7 @@ def build(
     stem_kernel: int | None = None,
     stem_strides: int | None = None,
     stem_pooling: bool | None = None,
+    dropout: float = 0.0,
     normalization: Literal["batch", "none"] = "batch",
 ) -> Any:
     """Build the network.
@@ -107,6 +108,8 @@ def build(
         Where the shape changes: 1x1 convolution, or every second pixel and maps of zeros.
     stem_width, stem_kernel, stem_strides, stem_pooling
         The first convolution, and whether a maximum pooling of 3x3 at every second pixel follows.
+    dropout
+        Fraction of the pooled maps dropped in training; the paper drops none.
     normalization
         Batch normalization after every convolution, or none and biases instead.
 
@@ -175,6 +178,8 @@ def build(
             halving = 2 if stage > 2 and number == 1 else 1
             x = residual(x, width, halving, f"conv{stage}_block{number}")
     x = nn.GlobalAveragePooling2D(name="pool")(x)
+    if dropout:
+        x = nn.Dropout(dropout, name="dropout")(x)
     outputs = nn.Dense(prod(output_shape), name="logits")(x)
     return nn.Model(inputs, outputs, name="resnet")
 

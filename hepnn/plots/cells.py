@@ -27,7 +27,8 @@ def fill(axes: Axes, chosen: np.ndarray, colour: str, alpha: float) -> None:
     corners: list[list[tuple[float, float]]] = []
     for row, pixels in enumerate(chosen):
         steps = np.diff(np.concatenate([[0], pixels.astype(int), [0]]))
-        for first, end in zip(np.flatnonzero(steps > 0), np.flatnonzero(steps < 0), strict=True):
+        ends = np.flatnonzero(steps > 0).tolist(), np.flatnonzero(steps < 0).tolist()
+        for first, end in zip(*ends, strict=True):
             corners.append([(first, row), (end, row), (end, row + 1), (first, row + 1)])
             corners[-1].append((first, row))
     if corners:

@@ -17,7 +17,7 @@ from hepnn.plots.style import COLOURS, INK, STYLE, literal, write
 #: Panels of distributions; of more observables, the first ones.
 PANELS = 12
 
-BINS = 50
+BINS, CELLS = 50, 32
 
 #: Beyond these percentiles of the real events, the outermost bins take all there is.
 RANGE = (0.1, 99.5)
@@ -54,7 +54,7 @@ def distributions(
         for axes, one, other, name, unit in zip(
             grid.flat, real.T, made.T, names, units, strict=False
         ):
-            edges = _edges(one)
+            edges = _edges(one, BINS)
             for values, fill in ((one, True), (other, False)):
                 counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
                 colour = COLOURS[0] if fill else COLOURS[1]
@@ -90,7 +90,7 @@ def pairs(
         figure = Figure((3.1 * max(len(chosen), 1), 5.6), layout="constrained")
         grid = figure.subplots(2, max(len(chosen), 1), squeeze=False)
         for column, (first, second) in zip(grid.T, chosen, strict=False):
-            edges = [np.linspace(*np.percentile(real[:, k], RANGE), 33) for k in (first, second)]
+            edges = [_edges(real[:, k], CELLS) for k in (first, second)]
             for axes, events, kind in zip(column, (real, made), ("real", "made"), strict=True):
                 counts, _, _ = np.histogram2d(events[:, first], events[:, second], edges)
                 _density(axes, counts, edges)
@@ -138,14 +138,14 @@ def _related(real: np.ndarray) -> list[tuple[int, int]]:
     return [(varying[first[k]], varying[second[k]]) for k in best]
 
 
-def _edges(real: np.ndarray) -> np.ndarray:
+def _edges(real: np.ndarray, bins: int) -> np.ndarray:
     low, high = np.percentile(real, RANGE)
     if low == high:
         low, high = low - 0.5, high + 0.5
     if np.array_equal(real, np.round(real)):  # bins of whole numbers hold as many of them each
-        step = max(int(np.ceil((high - low) / BINS)), 1)
+        step = max(int(np.ceil((high - low) / bins)), 1)
         return np.arange(np.floor(low), high + step + 1, step) - 0.5
-    return np.linspace(low, high, BINS + 1)
+    return np.linspace(low, high, bins + 1)
 
 
 def _density(axes: Axes, counts: np.ndarray, edges: Sequence[np.ndarray]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
@@ -47,10 +48,10 @@ def plane(points: np.ndarray, y: np.ndarray | None, names: Sequence[str], path: 
             axes.plot(*some.T, marker, color=colour_of(number), markersize=2.6, alpha=0.65)
         for number in np.unique(labels) if y is not None else ():
             middle = np.median(points[labels == number], axis=0)
-            box = {"boxstyle": "round,pad=0.15", "fc": colour_of(number), "lw": 0, "alpha": 0.9}
+            box: Any = {"boxstyle": "round,pad=0.15", "fc": colour_of(number), "lw": 0}
             text = literal(names[number]) if 0 <= number < len(names) else "?"
-            axes.text(*middle, text, color="white", ha="center", va="center", size=9.5,
-                      weight="bold", bbox=box)  # fmt: skip
+            style: Any = {"color": "white", "ha": "center", "va": "center", "size": 9.5}
+            axes.text(middle[0], middle[1], text, weight="bold", bbox=box, **style)
         low, high = np.percentile(points, (0.5, 99.5), axis=0)
         room = 0.05 * np.maximum(high - low, 1e-6)
         axes.set(xlim=(low[0] - room[0], high[0] + room[0]))

@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import Patch, PathPatch
-from matplotlib.path import Path as Outline
+from matplotlib.patches import Patch
 
+from hepnn.plots import cells
 from hepnn.plots.style import INK, STYLE, colour_of, literal, write
 
 #: Shades of the input, between the least and the most that any of its pixels holds.
@@ -50,7 +50,7 @@ def masks(
             _shades(grid[row, 0], image.sum(axis=-1, dtype=np.float64))
             for axes, label in zip(grid[row, 1:], labels, strict=True):
                 for number in range(1, len(classes)):
-                    _fill(axes, label == number, colour_of(number - 1), 1.0)
+                    cells.fill(axes, label == number, colour_of(number - 1), 1.0)
         for axes in grid.flat:
             axes.set(xlim=(0, width), ylim=(height, 0), aspect="equal", xticks=[], yticks=[])
             axes.tick_params(which="both", length=0)
@@ -68,18 +68,4 @@ def _shades(axes: Axes, image: np.ndarray) -> None:
     low, high = image.min(), image.max()
     shade = np.ceil((image - low) / ((high - low) or 1.0) * SHADES)
     for number in range(1, SHADES + 1):
-        _fill(axes, shade == number, INK, 0.2 + 0.8 * (number - 1) / (SHADES - 1))
-
-
-def _fill(axes: Axes, chosen: np.ndarray, colour: str, alpha: float) -> None:
-    """Fill chosen pixels, neighbours in a row as one rectangle of one outline."""
-    corners: list[list[tuple[float, float]]] = []
-    for row, pixels in enumerate(chosen):
-        steps = np.diff(np.concatenate([[0], pixels.astype(int), [0]]))
-        for first, end in zip(np.flatnonzero(steps > 0), np.flatnonzero(steps < 0), strict=True):
-            corners.append([(first, row), (end, row), (end, row + 1), (first, row + 1)])
-            corners[-1].append((first, row))
-    if corners:
-        codes = [Outline.MOVETO, *[Outline.LINETO] * 3, Outline.CLOSEPOLY] * len(corners)
-        outline = Outline(np.reshape(corners, (-1, 2)).astype(float), codes)
-        axes.add_patch(PathPatch(outline, facecolor=colour, linewidth=0, alpha=alpha))
+        cells.fill(axes, shade == number, INK, 0.2 + 0.8 * (number - 1) / (SHADES - 1))

@@ -54,7 +54,7 @@ def accumulator_bits(model: Any) -> dict[str, float]:
     for layer in model.layers:
         if hasattr(layer, "LANES"):
             bits[layer.name] = bounds.recurrent_bits(layer)
-        elif is_fixed_point(layer) and hasattr(layer, "qkernel") and layer.enable_iq:
+        elif is_fixed_point(layer) and _weighs(layer) and layer.enable_iq:
             lane = Lane.of(layer.iq)
             if lane is not None:
                 bits[layer.name] = _layer_bits(layer, lane)
@@ -109,17 +109,24 @@ def _inexact(layer: Any, kind: str, needed: Mapping[str, float]) -> str:
     return "float layer in a fixed-point network"
 
 
+def _weighs(layer: Any) -> bool:
+    return hasattr(layer, "qkernel") or hasattr(layer, "qscaler_and_qoffset")
+
+
 def _layer_bits(layer: Any, lane: Lane) -> float:
     from keras import ops
 
-    kernel = np.asarray(ops.convert_to_numpy(layer.qkernel), np.float64)
+    if hasattr(layer, "qkernel"):
+        kernel, bias = layer.qkernel, getattr(layer, "qbias", None)
+    else:  # batch normalization
+        kernel, bias = layer.qscaler_and_qoffset
+    kernel = np.asarray(ops.convert_to_numpy(kernel), np.float64)
     largest = np.maximum(np.abs(lane.lowest), np.abs(lane.highest))
     step = np.where(lane.bits > 0, 2.0**-lane.f, np.inf)
     inputs, steps, weights = _terms(layer, kernel, largest, step)
 
     total = (np.abs(weights) * inputs).sum(axis=0)
     least = np.min(np.where(weights != 0, steps * unit(weights), np.inf), axis=0)
-    bias = layer.qbias if hasattr(layer, "qbias") else None
     if bias is not None:
         offset = np.asarray(ops.convert_to_numpy(bias), np.float64)
         if offset.size == total.size:
@@ -138,6 +145,19 @@ def _terms(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Arrange the largest inputs, their steps and the weights as `(terms, outputs)`."""
     equation = getattr(layer, "equation", None)
+    into, _, out = (equation or "").partition("->")
+    left, _, right = into.partition(",")
+    if kernel.ndim == 1 and left == out:  # one factor a channel, as in batch normalization
+        inputs = _along_channels(largest, kernel.size, np.max)
+        steps = _along_channels(step, kernel.size, np.min)
+        return inputs[None], steps[None], kernel[None]
+    if layer.__class__.__name__ == "QDepthwiseConv2D":
+        maps, multiplier = kernel.shape[-2:]
+        inputs, steps = (
+            np.repeat(_along_channels(part, maps, worst), multiplier)[None]
+            for part, worst in ((largest, np.max), (step, np.min))
+        )
+        return inputs, steps, kernel.reshape(-1, maps * multiplier)
     if equation is None:
         # Dense (in, out) and convolutions (..., in, out): a lane's widths along the channels.
         channels = kernel.shape[-2]
@@ -148,12 +168,6 @@ def _terms(
         window = kernel.size // (channels * kernel.shape[-1])
         weights = kernel.reshape(window * channels, kernel.shape[-1])
         return np.tile(inputs, window)[:, None], np.tile(steps, window)[:, None], weights
-    into, _, out = equation.partition("->")
-    left, _, right = into.partition(",")
-    if left == out and right == out[-1:]:
-        inputs = _along_channels(largest, kernel.size, np.max)
-        steps = _along_channels(step, kernel.size, np.min)
-        return inputs[None], steps[None], kernel[None]
     # Any other einsum: all its terms at the largest input and the smallest step there is.
     kept = [axis for axis, label in enumerate(right) if label in out]
     summed = [axis for axis in range(kernel.ndim) if axis not in kept]

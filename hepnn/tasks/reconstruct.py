@@ -302,7 +302,8 @@ class Reconstruct:
     def _shift(
         self, before: np.ndarray, after: np.ndarray, events: Events, background: np.ndarray | None
     ) -> float:
-        others = [] if background is None else np.unique(events.y[~background & (events.y >= 0)])
+        there = np.zeros(0) if background is None else events.y[~background & (events.y >= 0)]
+        others = np.unique(there)
         if not len(others):
             if np.array_equal(before, after):
                 return 0.0
@@ -353,7 +354,8 @@ def _threshold(score: np.ndarray, background: np.ndarray | None, weight: np.ndar
         return np.inf
     order = np.argsort(-score, kind="stable")
     share = np.cumsum(weight[order], dtype=np.float64)
-    first = np.searchsorted(share / max(share[-1], 1e-300), FALSE_POSITIVES + 1e-12, side="right")
+    share /= max(share[-1], 1e-300)
+    first = int(np.searchsorted(share, FALSE_POSITIVES + 1e-12, side="right"))
     return float(score[order][min(first, len(score) - 1)])
 
 
@@ -361,7 +363,7 @@ def _first_of_each(events: Events, wanted: int) -> np.ndarray:
     """Return the first events, of the classes in turn where there are any."""
     if not _of_classes(events):
         return np.arange(min(wanted, len(events)))
-    classes = np.unique(events.y)
-    places = [np.flatnonzero(events.y == number)[:wanted] for number in classes]
+    numbers = np.unique(events.y)
+    places = [np.flatnonzero(events.y == number)[:wanted] for number in numbers]
     turns = [place[turn] for turn in range(wanted) for place in places if turn < len(place)]
     return np.array(turns[:wanted], np.int64)

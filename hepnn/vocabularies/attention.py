@@ -23,7 +23,7 @@ REACH, FINEST = 3, 9
 class Attention:
     """The float words."""
 
-    Einsum = staticmethod(attention.Einsum)
+    Einsum: Any = staticmethod(attention.Einsum)
 
     def Softmax(self, *, name: str) -> Any:  # noqa: N802 - the vocabulary's words
         """Return the softmax over the last axis."""

@@ -12,10 +12,10 @@ from hepnn.layers import recurrent
 class Sequences:
     """The float words."""
 
-    SimpleRNN = staticmethod(recurrent.SimpleRNN)
-    LSTM = staticmethod(recurrent.LSTM)
-    PeepholeLSTM = staticmethod(recurrent.PeepholeLSTM)
-    GRU = staticmethod(recurrent.GRU)
+    SimpleRNN: Any = staticmethod(recurrent.SimpleRNN)
+    LSTM: Any = staticmethod(recurrent.LSTM)
+    PeepholeLSTM: Any = staticmethod(recurrent.PeepholeLSTM)
+    GRU: Any = staticmethod(recurrent.GRU)
 
 
 class FixedPointSequences:

@@ -30,7 +30,7 @@ class Sets(Attention):
     """The float words."""
 
     Masked = staticmethod(keras.layers.Multiply)
-    EdgeFeatures = staticmethod(graphs.EdgeFeatures)
+    EdgeFeatures: Any = staticmethod(graphs.EdgeFeatures)
     EdgeMean = staticmethod(graphs.EdgeMean)
 
     def Mask(self, units: int, *, name: str) -> Word:  # noqa: N802 - the vocabulary's words

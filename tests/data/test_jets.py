@@ -424,3 +424,17 @@ def test_committed_constituents_are_those_of_jets(sample):
     assert pt.min() > 0
     assert set(np.unique(flat(table["charge"]))) == {-1, 0, 1}
     assert 0.6 < np.median(np.add.reduceat(pt, starts)) < 1.05
+
+
+def test_the_substructure_is_of_the_same_jets(sample):
+    inside, folder = load("jets/substructure")
+    [(name, promised)] = inside.checksums.items()
+    assert files.sha256(folder / name) == promised
+    stored = pq.read_table(folder / name)
+    shared = set(stored.column_names) & set(sample.column_names)
+    assert shared >= {"jet_mass", "mass_mmdt", "multiplicity", "class", "jet_pt"}
+    for column in shared:
+        assert stored[column].equals(sample[column]), column
+    leading, dispersion = (stored[key].to_numpy() for key in ("leading_share", "pt_dispersion"))
+    assert (leading <= dispersion * (1 + 2.0**-11)).all()
+    assert (dispersion**2 <= leading * (1 + 2.0**-10)).all()  # sum z**2 <= max z

@@ -43,9 +43,10 @@ def closed_form(model: Any) -> Iterator[list[str]]:
                 left.append(quantizer.name)
             else:
                 _replace_call(quantizer, form, stack)
-        for layer in model.layers:
+        for layer in model._flatten_layers(include_self=False):  # noqa: SLF001 - a softmax has two
             if is_table(layer):
                 _replace_call(layer, looked_up(layer), stack)
+        for layer in model.layers:
             if _is_elementwise(layer):
                 _replace_call(layer, _scaling(layer), stack)
         yield left
