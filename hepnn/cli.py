@@ -392,7 +392,12 @@ def _architectures() -> list[dict[str, Any]]:
 
     known = support.verdicts()
     return [
-        {"name": name, "variant": label, "function": ARCHITECTURES[name], **known[label]["verdicts"]}
+        {
+            "name": name,
+            "variant": label,
+            "function": ARCHITECTURES[name],
+            **known[label]["verdicts"],
+        }
         for label in sorted(known)
         for name in [known[label]["architecture"]]
     ]

@@ -67,9 +67,27 @@ def write(model: Any, run: Run, folder: Path) -> dict[str, Any]:
         metrics["ebops"] = quantize.ebops(model)
     files.write_json(folder / "metrics.json", metrics)
     task.pictures(outputs, events, names, metrics, folder, scaling)
+    _templates(model, names, folder)
     if scaling is not None and task.SCALED == "inputs":
         _latent_plane(model, events, names, scaling, folder)
     return metrics
+
+
+def _templates(model: Any, names: Sequence[str], folder: Path) -> None:
+    """Draw the weights of a linear classifier of images: of each class, what it looks for."""
+    from keras import ops
+
+    from hepnn.plots import templates
+
+    shape = model.inputs[0].shape[1:]
+    own = [layer for layer in model.layers if layer.weights and layer.name != "input_scaling"]
+    linear = len(own) == 1 and own[0].__class__.__name__ in ("Dense", "QDense")
+    if len(shape) != 3 or not linear or own[0] is not model.layers[-1]:
+        return
+    kernel = ops.convert_to_numpy(getattr(own[0], "qkernel", own[0].kernel))
+    if len(kernel) == np.prod(shape) and kernel.shape[1] == len(names):
+        weights = kernel.reshape(*shape, -1).sum(axis=2)
+        templates.draw(weights.transpose(2, 0, 1), names, folder / "templates.svg")
 
 
 def _latent_plane(

@@ -411,7 +411,8 @@ def _start(run: Run, model: Any) -> None:
     taken = [name for name in taken if model.get_layer(name).weights]
     if not taken:
         own, other = (
-            ", ".join(layer.name for layer in one.layers if layer.weights) for one in (model, before)
+            ", ".join(layer.name for layer in one.layers if layer.weights)
+            for one in (model, before)
         )
         raise RecipeError(
             f"start: no layer of {run.recipe.start} has name and shape of one of this network; it "

@@ -176,7 +176,9 @@ class Adversary(Declaration):
     )
     saturating: bool = Field(False, description="the generator minimizes log(1 - D(G(z)))")
     penalty: float = Field(
-        0.0, ge=0, description="on the discriminator's gradient at real events, R1: arXiv:1801.04406"
+        0.0,
+        ge=0,
+        description="on the discriminator's gradient at real events, R1: arXiv:1801.04406",
     )
     average: float = Field(
         0.0, ge=0, lt=1, description="moving average of the generator's weights: arXiv:1806.04498"

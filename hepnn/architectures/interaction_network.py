@@ -54,7 +54,6 @@ NARROW = {
 }
 
 
-
 def build(
     input_shape: tuple[int, ...],
     output_shape: tuple[int, ...],

@@ -14,7 +14,8 @@ layer reads the logits. With `s` numbers and `h` hidden neurons the dynamics hav
 `solver: dormand_prince` takes `steps` of Dormand and Prince's method of order 5, each with six
 evaluations; gradients go `direct` through them or by the paper's `adjoint`. `solver: euler` adds
 `f(z)`, which is a residual network whose layers share their weights, `steps` times: it is made of
-dense layers and sums, the step's length absorbed in the weights and the time left out.
+dense layers and sums, with ReLU for tanh, the step's length absorbed in the weights and the time
+left out.
 
 Differences from the paper: it solves with adaptive steps (an implicit Adams method and
 Dormand-Prince in its later code); here their number is fixed, so that the network compiles. Its
@@ -49,7 +50,6 @@ def build(
     steps: int = 4,
     solver: Literal["dormand_prince", "euler"] = "dormand_prince",
     gradient: Literal["direct", "adjoint"] = "direct",
-    activation: str = "relu",
 ) -> Any:
     """Build the network.
 
@@ -71,8 +71,6 @@ def build(
         Order 5, or order 1 from layers that every vocabulary has.
     gradient
         Through the steps, or by the adjoint equations.
-    activation
-        Of the dynamics' hidden layer under `euler`; otherwise it is tanh.
 
     Raises
     ------
@@ -93,7 +91,7 @@ def build(
     else:
         if gradient == "adjoint":
             raise RecipeError("neural_ode: solver euler has gradient: direct alone")
-        inner = nn.Dense(hidden, activation=nn.plain(activation), name="dynamics_hidden")
+        inner = nn.Dense(hidden, activation="relu", name="dynamics_hidden")
         outer = nn.Dense(state, name="dynamics")
         for number in range(1, steps + 1):
             z = nn.Add(name=f"step{number}")([z, outer(inner(z))])

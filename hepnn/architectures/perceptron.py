@@ -62,7 +62,10 @@ def build(
     if association:
         random = [nn.initializer({"name": "normal", "sigma": 1.0}) for _ in range(2)]
         x = nn.Dense(
-            association, kernel_initializer=random[0], bias_initializer=random[1], name="association"
+            association,
+            kernel_initializer=random[0],
+            bias_initializer=random[1],
+            name="association",
         )(x)
         x = nn.Activation("step", name="association_step")(x)
     start = nn.initializer(initializer)

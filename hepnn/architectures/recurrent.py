@@ -165,9 +165,7 @@ def stacked(
     options = {**options, "masked": masked, "return_sequences": not last}
     passed = masked and not last
     if not bidirectional:
-        return layer(
-            units, go_backwards=go_backwards, pass_mask=passed, name=name, **options
-        )(x)
+        return layer(units, go_backwards=go_backwards, pass_mask=passed, name=name, **options)(x)
     forward = layer(units, name=f"{name}_forward", **options)(x)
     backward = layer(
         units, go_backwards=True, pass_mask=passed, name=f"{name}_backward", **options

@@ -17,15 +17,15 @@ embedded tokens; the encoder ends in a sum over the places (a mean, the sum time
 a dense layer of logits.
 
 Shapes: `(batch, places, features)`, the mask last, to `(batch, outputs)` logits. Where the mask
-is 0, no place attends to what stands there, and it is not in the sum: scores are made 64 larger
-and then, of padding, zero, so that after the softmax nothing is left of them: exp(-64) vanishes
-beside 1 in float32, and is 0 in a table.
+is 0, no place attends to what stands there, and it is not in the sum: scores of padding are zero
+and all others are raised by 64 or more, times the root of eq. (1), so that after the softmax
+nothing is left of the padding's: exp(-64) vanishes beside 1 in float32, and is 0 in a table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
+from math import ceil, log2, prod
 from typing import Any, Literal
 
 import numpy as np
@@ -51,7 +51,7 @@ NARROW = {
     )
 }
 
-#: What scores are raised by, so that a score of zero is that of padding.
+#: What scores over the root of eq. (1) are raised by, at least; zero is the score of padding.
 RAISED = 64.0
 
 
@@ -127,15 +127,10 @@ def build(
     def attention(x: Any, name: str) -> Any:
         queries, keys, values = (project(x, f"{name}_{part}") for part in ("query", "key", "value"))
         scores = nn.Einsum("abcd,aecd->acbe", name=f"{name}_products")([queries, keys])
-        scores = nn.ConstantEinsum(
-            "abcd,d->abcd",
-            np.full(places, size**-0.5),
-            bias=np.full(places, RAISED),
-            name=f"{name}_raised",
-        )(scores)
         if mask:
-            scores = nn.Masked(name=f"{name}_scores")([scores, seen])
-        weights = nn.Softmax(name=f"{name}_softmax")(scores)
+            scores = nn.Masked(name=f"{name}_masked")([scores, seen])
+            scores = nn.Raised(above, name=f"{name}_scores")([scores, raised])
+        weights = nn.Softmax(size**-0.5, name=f"{name}_softmax")(scores)
         x = nn.Einsum("acbe,aecd->abcd", name=f"{name}_values_sum")([weights, values])
         axes = "e" if attention_bias else None
         shape = (places, width)
@@ -165,8 +160,10 @@ def build(
         x = nn.ConstantEinsum("abc,c->abc", np.ones(width), bias=place, name="positions")(x)
     if mask:
         x = nn.Masked(name="present")([x, nn.Mask(width, name="mask")(inputs)])
-        everywhere = nn.ConstantEinsum("aeb,bcd->acde", np.ones((1, heads, places)), name="seen")
-        seen = everywhere(nn.Mask(1, name="bits")(inputs))
+        one, bits = np.ones((1, heads, places)), nn.Mask(1, name="bits")(inputs)
+        seen = nn.ConstantEinsum("aeb,bcd->acde", one, name="seen")(bits)
+        above = 2.0 ** ceil(log2(RAISED * size**0.5))
+        raised = nn.ConstantEinsum("aeb,bcd->acde", above * one, name="raised")(bits)
     if dropout:
         x = nn.Dropout(dropout, name="embed_dropout")(x)
     for number in range(1, layers + 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 from math import prod
 from typing import Any
 
@@ -12,6 +13,8 @@ from keras.src.layers.merging.base_merge import Merge
 
 from hepnn.compress import Plan
 from hepnn.compress.prune import hold_zeros, prunable
+from hepnn.layers.activations import PLAIN
+from hepnn.layers.attention import Einsum
 from hepnn.recipe import Beta, Quantize
 
 #: Numbers of activations that ranges are taken from; more would not fit in memory.
@@ -135,7 +138,7 @@ def ranges(model: keras.Model, events: np.ndarray, bits: int) -> dict[str, float
     found: dict[str, float] = {}
     kernels = prunable(model)
     layers = [layer for layer in model.layers if layer.name in kernels or _on_lanes(layer)]
-    entering = {layer.name: keras.tree.flatten(layer.input) for layer in layers}
+    entering = {layer.name: _entering(layer, model) for layer in layers}
     probe = keras.Model(model.inputs, entering)
     numbers = sum(prod(tensor.shape[1:]) for tensor in probe.outputs)
     values = probe.predict(events[: max(_VALUES // numbers, 1)], batch_size=1024, verbose=0)
@@ -163,11 +166,31 @@ def ranges(model: keras.Model, events: np.ndarray, bits: int) -> dict[str, float
     return found
 
 
+def _entering(layer: Any, model: keras.Model) -> list[Any]:
+    """Return a layer's inputs but constants and mask bits, which have lanes of their own.
+
+    Of a layer that is called several times, those of every call.
+    """
+    calls = [node for node in chain(*model._nodes_by_depth.values()) if node.operation is layer]  # noqa: SLF001
+    inputs = [tensor for node in calls for tensor in node.input_tensors]
+    varied = [tensor for tensor in inputs if not _constant(tensor._keras_history.operation)]  # noqa: SLF001
+    return varied or inputs
+
+
+def _constant(layer: Any) -> bool:
+    """Say whether a layer is one of the words `Mask` and `ConstantEinsum`."""
+    held = isinstance(layer, keras.layers.EinsumDense) and not layer.trainable
+    return held and layer.name != "input_scaling"
+
+
 def _on_lanes(layer: Any) -> bool:
     """Say whether a layer without a kernel quantizes its inputs in fixed point."""
     keeps = isinstance(layer, keras.layers.Concatenate)
     merges = isinstance(layer, Merge) and not keeps
-    return merges or isinstance(layer, keras.layers.BatchNormalization)
+    function = getattr(getattr(layer, "activation", None), "__name__", PLAIN[0])
+    tabled = isinstance(layer, keras.layers.Activation) and function not in PLAIN
+    curved = tabled or isinstance(layer, keras.layers.ELU | keras.layers.LeakyReLU)
+    return merges or curved or isinstance(layer, keras.layers.BatchNormalization | Einsum)
 
 
 def _scale_and_offset(layer: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -167,7 +167,9 @@ class Precise:
 
     def range(self, low: float, high: float) -> tuple[float, float]:
         """Return the smallest and largest value between two inputs."""
-        values = ops.convert_to_numpy(self.double(ops.convert_to_tensor(np.linspace(low, high, 4097))))
+        values = ops.convert_to_numpy(
+            self.double(ops.convert_to_tensor(np.linspace(low, high, 4097)))
+        )
         return float(values.min()), float(values.max())
 
     def get_config(self) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What attention needs beside Keras's layers: a product of two tensors, and places in a row.
+"""What attention needs beside Keras's layers: a product of two tensors, a softmax, positions.
 
 A. Vaswani et al., "Attention Is All You Need", NIPS 2017 (arXiv:1706.03762), section 3.
 """
@@ -41,6 +41,33 @@ class Einsum(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return the arguments of the constructor."""
         return {**super().get_config(), "equation": self.equation}
+
+
+@keras.saving.register_keras_serializable(package="hepnn")
+class ScaledSoftmax(keras.layers.Layer):
+    """The softmax of eq. (1) over the last axis, of scores times a constant.
+
+    Parameters
+    ----------
+    scale
+        One over the root of the keys' width.
+    """
+
+    def __init__(self, scale: float = 1.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale = scale
+
+    def call(self, inputs: Any) -> Any:
+        """Return weights of the scores' shape, that add up to 1."""
+        return ops.softmax(inputs * self.scale, axis=-1)
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        """Return the scores' shape."""
+        return input_shape
+
+    def get_config(self) -> dict[str, Any]:
+        """Return the arguments of the constructor."""
+        return {**super().get_config(), "scale": self.scale}
 
 
 def sinusoids(places: int, width: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from keras import ops
 
 
 @keras.saving.register_keras_serializable(package="hepnn")
-class QDepthwiseConv2D(QLayerBaseSingleInput, keras.layers.DepthwiseConv2D):  # type: ignore[misc]
+class QDepthwiseConv2D(QLayerBaseSingleInput, keras.layers.DepthwiseConv2D):
     """Keras's `DepthwiseConv2D` whose inputs, kernel and bias are on lanes.
 
     Parameters

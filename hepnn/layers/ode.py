@@ -125,7 +125,9 @@ class NeuralODE(keras.layers.Layer):
         `direct`, through the steps, or `adjoint`.
     """
 
-    def __init__(self, hidden: int, steps: int = 4, gradient: str = "direct", **kwargs: Any) -> None:
+    def __init__(
+        self, hidden: int, steps: int = 4, gradient: str = "direct", **kwargs: Any
+    ) -> None:
         super().__init__(**kwargs)
         self.hidden = hidden
         self.steps = steps

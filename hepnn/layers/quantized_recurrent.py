@@ -239,7 +239,11 @@ class QGRU(QuantizedRecurrent, recurrent.GRU):
     def _step_ebops(self) -> Any:
         units = self.units
         update, reset = ops.split(self._bits("gates"), 2, axis=-1)
-        state, past, kernel = self._bits("state"), self._bits("past"), self._bits("recurrent_kernel")
+        state, past, kernel = (
+            self._bits("state"),
+            self._bits("past"),
+            self._bits("recurrent_kernel"),
+        )
         before = ops.matmul(state, kernel[:, : 2 * units])
         if self.reset_after:
             candidate = ops.matmul(state, kernel[:, 2 * units :]) + reset * past

@@ -49,7 +49,7 @@ class Recurrent(keras.layers.Layer):
     """
 
     #: The equations, the blocks of the kernels and the states of a unit.
-    step: ClassVar[Step]
+    step: ClassVar[Any]
     blocks: ClassVar[int]
     states: ClassVar[int] = 1
     reset_after: bool = False
@@ -283,7 +283,11 @@ class LSTM(Recurrent):
 
         def unit_forget(shape: Any, dtype: Any = None) -> Any:
             return ops.concatenate(
-                [ops.zeros((units,), dtype), ops.ones((units,), dtype), ops.zeros((2 * units,), dtype)]
+                [
+                    ops.zeros((units,), dtype),
+                    ops.ones((units,), dtype),
+                    ops.zeros((2 * units,), dtype),
+                ]
             )
 
         return unit_forget

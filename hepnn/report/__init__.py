@@ -22,8 +22,12 @@ from hepnn.run import Run
 #: Points beyond which a picture has a line of the page for itself.
 COLUMN = 480
 
-#: The pictures of a latent plane, of networks that have one.
-LATENT = {"latent": "Latent plane", "decoded": "What the decoder makes of the latent plane"}
+#: Pictures that only some networks have: with a latent plane, or linear in an image.
+OPTIONAL = {
+    "latent": "Latent plane",
+    "decoded": "What the decoder makes of the latent plane",
+    "templates": "Weights of each class",
+}
 
 
 def write(run: Run) -> Path:
@@ -40,7 +44,7 @@ def write(run: Run) -> Path:
         The page.
     """
     contents = folder.read(run)
-    titles = {"curves": "Training", **contents.task.PICTURES, **LATENT}
+    titles = {"curves": "Training", **contents.task.PICTURES, **OPTIONAL}
     overview = plots.overview(verdicts.summary(contents), run.path / "overview.svg")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -91,7 +95,7 @@ def _pictures(run: Run, stage: str, titles: Mapping[str, str]) -> list[dict[str,
             picture["svg"] = inline.svg(path, f"{stage}-{name}")
             picture["wide"] = inline.width(picture["svg"]) > COLUMN
         except RunError as error:
-            if name in LATENT:  # not every network has a plane
+            if name in OPTIONAL:
                 continue
             picture["lacks"] = str(error)
         found.append(picture)

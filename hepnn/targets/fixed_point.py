@@ -164,6 +164,8 @@ def first_lane(model: Any) -> tuple[Any, Lane] | None:
             if lane is None:
                 return None
             entry = tuple(tensor.shape[1:])
+            if lane.k.ndim and lane.k.shape[-1] not in (1, entry[-1]):
+                return None  # a lane of some features alone, the mask being left out
             k, i, f = (
                 np.broadcast_to(part, (1, *entry)).reshape((1, *shape))
                 for part in (lane.k, lane.i, lane.f)

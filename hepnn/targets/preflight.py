@@ -8,6 +8,7 @@ are extreme with the sign of their weights, so a layer beyond it need not be wro
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,8 @@ def accumulator_bits(model: Any) -> dict[str, float]:
             lane = Lane.of(layer.iq)
             if lane is not None:
                 bits[layer.name] = _layer_bits(layer, lane)
+        elif layer.__class__.__name__ == "QEinsum" and layer.enable_iq:
+            bits[layer.name] = _product_bits(layer)
     return bits
 
 
@@ -138,6 +141,26 @@ def _layer_bits(layer: Any, lane: Lane) -> float:
         total = total + np.abs(offset)
     ratio = np.where(np.isfinite(least) & (total > 0), total / least, 1.0)
     return float(np.log2(ratio.max()))
+
+
+def _product_bits(layer: Any) -> float:
+    """Return the bits of a sum of products of two tensors, all of them the largest there are."""
+    into, _, out = layer.equation.partition("->")
+    sizes: dict[str, int] = {}
+    units = 1.0
+    for axes, tensor, quantizer in zip(
+        into.split(","), layer.input, layer.iq.quantizers, strict=True
+    ):
+        sizes |= {axis: size for axis, size in zip(axes, tensor.shape, strict=True) if size}
+        lane = Lane.of(quantizer)
+        if lane is None:
+            return 0.0
+        passing = lane.bits > 0
+        largest = np.maximum(np.abs(lane.lowest), np.abs(lane.highest))
+        units *= float(np.max(np.where(passing, largest, 0.0)))
+        units *= float(np.max(np.where(passing, 2.0**lane.f, 0.0)))
+    terms = prod(size for axis, size in sizes.items() if axis not in out)
+    return float(np.log2(max(units * terms, 1.0)))
 
 
 def _terms(

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from scipy.special import logsumexp
 
-from hepnn.errors import HepnnError, RecipeError
+from hepnn.errors import DataError, HepnnError, RecipeError
 from hepnn.run import Events
 from hepnn.tasks import Figure, Words, bootstrap
 from hepnn.tasks.bootstrap import central
@@ -83,7 +83,16 @@ class Segment:
     def view(
         self, events: Events, names: Sequence[str], scaling: Scaling | None, seed: int
     ) -> Events:
-        """Return the events as they are."""
+        """Return the events as they are.
+
+        Raises
+        ------
+        DataError
+            If the masks are not as large as the images.
+        """
+        if events.y.shape[1:] != events.x.shape[1:3]:
+            sizes = ["x".join(map(str, part.shape[1:3])) for part in (events.y, events.x)]
+            raise DataError(f"task segment: masks of {sizes[0]} pixels, images of {sizes[1]}")
         return events
 
     def learns_from(self, events: Events, names: Sequence[str]) -> np.ndarray | None:

@@ -60,7 +60,7 @@ def warm_start(
     known = {_path(variable): variable for variable in before.variables}
     taken = []
     for layer in model.layers:
-        for variable in layer.variables if layer.name not in leaving else ():
+        for variable in layer.weights if layer.name not in leaving else ():
             source = known.get(_path(variable))
             if source is not None and source.shape == variable.shape:
                 variable.assign(source.value)
@@ -100,8 +100,8 @@ def load_model(path: Path) -> keras.Model:
     import hgq.layers  # noqa: F401
     import qkeras.quantizers  # noqa: F401
 
-    import hepnn.layers.attention  # noqa: F401
     import hepnn.layers.activations  # noqa: F401
+    import hepnn.layers.attention  # noqa: F401
     import hepnn.layers.depthwise  # noqa: F401
     import hepnn.layers.graphs  # noqa: F401
     import hepnn.layers.lenet  # noqa: F401

@@ -42,8 +42,8 @@ class Perceptron(Rule):
             response, "kernel"
         ):
             raise RecipeError(
-                f"fit.rule: perceptron trains threshold units; {network.name} does not end in them: "
-                "use architecture: {name: perceptron}"
+                f"fit.rule: perceptron trains threshold units; {network.name} does not end in "
+                "them: use architecture: {name: perceptron}"
             )
         self._entered = keras.Model(network.inputs, response.input)
         names = ("kernel", "bias")

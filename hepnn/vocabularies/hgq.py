@@ -16,7 +16,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-import keras
 import numpy as np
 from hgq.config import QuantizerConfig
 from hgq.constraints import Constant, MinMax
@@ -289,7 +288,7 @@ class HGQ(FixedPoint):
             QuantizerConfig("kif", "table", **entries, **lane),
         )
 
-    def softmax_tables(self) -> dict[str, Any]:
+    def softmax_tables(self, reach: int) -> dict[str, Any]:
         """Return trainable quantizers of a softmax: all saturate, and have no sign."""
         lane: dict[str, Any] = {
             "k0": False,
@@ -299,8 +298,8 @@ class HGQ(FixedPoint):
             "homogeneous_axis": None,
             "heterogeneous_axis": (),
         }
-        score = {"i0": attention.REACH, "ic": Constant(attention.REACH)}
-        score |= {"f0": self.lane_fraction, "fc": MinMax(0, TABLE_FRACTION)}
+        score = {"i0": reach, "ic": Constant(reach), "fc": MinMax(0, TABLE_FRACTION)}
+        score |= {"f0": max(self.lane_fraction + attention.REACH - reach, 0)}
         total = {"i0": TABLE_INTEGER, "ic": MinMax(0, TABLE_INTEGER + 1)}
         total |= {"f0": self.lane_fraction, "fc": MinMax(0, TABLE_FRACTION)}
         entry = {"i0": 0, "ic": Constant(0), "f0": 8, "fc": MinMax(0, attention.FINEST)}

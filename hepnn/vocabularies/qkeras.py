@@ -67,11 +67,11 @@ class QKeras(FixedPoint):
         entries = quantized_bits(self.bits - signed, integer, keep_negative=signed)
         return quantized_bits(self.bits - 1, whole), entries
 
-    def softmax_tables(self) -> dict[str, Any]:
+    def softmax_tables(self, reach: int) -> dict[str, Any]:
         """Return frozen quantizers of a softmax: `bits` wide, without a sign."""
         bits = min(self.bits, attention.FINEST)
         return {
-            "exp_iq_conf": quantized_bits(self.bits, attention.REACH, keep_negative=False),
+            "exp_iq_conf": quantized_bits(self.bits, reach, keep_negative=False),
             "exp_oq_conf": quantized_bits(bits, 0, keep_negative=False),
             "inv_iq_conf": quantized_bits(self.bits, 4, keep_negative=False),
             "inv_oq_conf": quantized_bits(bits, 0, keep_negative=False),

@@ -12,15 +12,12 @@ from typing import Any
 
 import keras
 import numpy as np
-from hgq.config import QuantizerConfig
 from hgq.layers import QEinsumDense, QMultiply
 
 from hepnn.errors import RecipeError
 from hepnn.layers import graphs
 from hepnn.vocabularies.attention import Attention, FixedPointAttention
-
-#: Fraction bits of constants that no number of bits holds exactly.
-FINEST = 8
+from hepnn.vocabularies.grids import frozen, holding, set_grid
 
 #: What a layer is here: tensors to a tensor.
 Word = Callable[[Any], Any]
@@ -88,12 +85,12 @@ class FixedPointSets(FixedPointAttention):
 
     def Masked(self, *, name: str) -> Any:  # noqa: N802
         """Return the product with mask bits, the second of two tensors."""
-        bit = _frozen(k0=0, i0=1, f0=0)
+        bit = frozen(k0=0, i0=1, f0=0)
         return QMultiply(name=name, iq_confs=(self.lane(name), bit), **self.pressure())
 
     def _mask(self, kernel: np.ndarray, name: str, x: Any) -> Any:
         features = x.shape[-1]
-        lanes = _frozen(homogeneous_axis=tuple(range(len(x.shape) - 1)), heterogeneous_axis=None)
+        lanes = frozen(homogeneous_axis=tuple(range(len(x.shape) - 1)), heterogeneous_axis=None)
         layer = self._held("abc,cd->abd", kernel, None, name, x, iq_conf=lanes)
         # Nothing but the bit comes in.
         shown = (np.arange(features) == features - 1).astype(int)
@@ -118,15 +115,15 @@ class FixedPointSets(FixedPointAttention):
         layer = QEinsumDense(
             **described(equation, x, kernel, bias),
             name=name,
-            kq_conf=_frozen("weight"),
-            bq_conf=_frozen("bias"),
+            kq_conf=frozen("weight"),
+            bq_conf=frozen("bias"),
             enable_ebops=False,
             **inputs,
         )
         fill(layer, kernel, bias, x)
         for quantizer, values in ((layer.kq, kernel), (layer.bq, bias)):
             if values is not None:
-                set_grid(quantizer, 1, *_grid(values))
+                set_grid(quantizer, 1, *holding(values))
         return layer
 
 
@@ -137,9 +134,7 @@ def last_feature(features: int, units: int) -> np.ndarray:
     return kernel
 
 
-def described(
-    equation: str, x: Any, kernel: np.ndarray, bias: np.ndarray | None
-) -> dict[str, Any]:
+def described(equation: str, x: Any, kernel: np.ndarray, bias: np.ndarray | None) -> dict[str, Any]:
     """Return the arguments of an `EinsumDense` by the shapes of what it is given."""
     into, _, out = equation.partition("->")
     left, _, right = into.partition(",")
@@ -158,27 +153,3 @@ def fill(layer: Any, kernel: np.ndarray, bias: np.ndarray | None, x: Any) -> Non
     if bias is not None:
         layer.bias.assign(np.asarray(bias, np.float32))
     layer.trainable = False
-
-
-def set_grid(quantizer: Any, signed: Any, integer: Any, fraction: Any) -> None:
-    """Set sign, integer and fraction bits of an HGQ2 quantizer."""
-    inner = quantizer.quantizer
-    for variable, value in ((inner._k, signed), (inner._i, integer), (inner._f, fraction)):
-        value = np.broadcast_to(np.ravel(value), (variable.value.numpy().size,))
-        variable.assign(np.reshape(value, variable.shape))
-
-
-def _frozen(place: str = "datalane", **changes: Any) -> QuantizerConfig:
-    scalar: dict[str, Any] = {"homogeneous_axis": None, "heterogeneous_axis": ()}
-    limits: dict[str, Any] = {"ic": None, "ir": None, "fc": None, "fr": None}
-    return QuantizerConfig("kif", place, trainable=False, **{**scalar, **limits, **changes})
-
-
-def _grid(values: np.ndarray) -> tuple[int, int]:
-    """Return integer and fraction bits that hold values: exactly, or to `FINEST`."""
-    largest = float(np.abs(values).max(initial=0.0))
-    integer = int(np.floor(np.log2(largest))) + 1 if largest else 0
-    fraction = -integer
-    while fraction < FINEST and np.any(np.mod(np.asarray(values) * 2.0**fraction, 1.0)):
-        fraction += 1
-    return integer, max(fraction, 1 - integer)

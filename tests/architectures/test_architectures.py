@@ -82,17 +82,18 @@ def test_the_jet_tagger_has_4389_parameters() -> None:
 def test_every_vocabulary_gives_the_same_network(label: str, vocabulary: str) -> None:
     from hepnn.training import network
 
-    name, (shape, output, hyper) = narrow.variants()[label]
+    name, variant = narrow.variants()[label]
+    shapes = variant.input_shape, variant.output_shape
     build = architectures.get(name)
-    reference = build(shape, output, nn=vocabularies.get("float"), **hyper)
+    reference = build(*shapes, nn=vocabularies.get("float"), **variant.hyper)
     try:
-        model = build(shape, output, nn=vocabularies.get(vocabulary), **hyper)
+        model = build(*shapes, nn=vocabularies.get(vocabulary), **variant.hyper)
     except RecipeError as error:  # the support matrix tells which those are
         assert f"vocabulary {vocabulary} has no" in str(error)
         return
     assert [layer.name for layer in model.layers] == [layer.name for layer in reference.layers]
     assert network.warm_start(model, reference) == [
-        layer.name for layer in reference.layers if layer.variables
+        layer.name for layer in reference.layers if layer.weights
     ]
     assert network.parameters(model) == network.parameters(reference)
     assert model.output_shape == reference.output_shape
@@ -102,7 +103,7 @@ def test_every_vocabulary_gives_the_same_network(label: str, vocabulary: str) ->
 def test_every_architecture_cites_its_paper(name: str) -> None:
     module = inspect.getmodule(architectures.get(name))
     assert module is not None and module.__doc__ is not None
-    assert any(mark in module.__doc__ for mark in ("Proc.", "Nature", "arXiv"))
+    assert any(mark in module.__doc__ for mark in ("Proc.", "Nature", "arXiv", "IEEE", "NeurIPS"))
 
 
 @pytest.mark.parametrize("vocabulary", ["hgq", "qkeras"])

@@ -32,9 +32,7 @@ def _sequences(steps: int = 6, features: int = 4, events: int = 50, seed: int = 
     return x * x[..., -1:]
 
 
-def _network(
-    cell: str, vocabulary: str, x: np.ndarray, uneven: bool = False, **hyper: Any
-) -> Any:
+def _network(cell: str, vocabulary: str, x: np.ndarray, uneven: bool = False, **hyper: Any) -> Any:
     """Return a network with a bias everywhere, its lanes fit to the sequences."""
     import keras
 
@@ -85,9 +83,7 @@ def test_counts_follow_from_the_equations() -> None:
     features, units = 6, 20
     block = units * (features + units + 1)
     for cell, blocks, more in (("simple", 1, 0), ("lstm", 4, 0), ("peephole", 4, 3), ("gru", 3, 0)):
-        found = _count(
-            "recurrent", (20, features + 1), (1,), cell=cell, units=[units], hidden=[]
-        )
+        found = _count("recurrent", (20, features + 1), (1,), cell=cell, units=[units], hidden=[])
         assert found == blocks * block + more * units + units + 1
 
 
@@ -343,7 +339,7 @@ def test_both_kernels_are_multiplied_at_every_step() -> None:
 def test_logic_repeats_the_bits_with_uneven_lanes(label: str) -> None:
     from hepnn.targets.rtl import trace
 
-    name, (shape, _, hyper) = narrow.variants()[label]
+    name, (shape, _, hyper, _) = narrow.variants()[label]
     x = _sequences(shape[0], shape[1])
     if name == "recurrent":
         model = _network(**{"x": x, "vocabulary": "hgq", "uneven": True, **hyper})

@@ -57,6 +57,33 @@ def test_images_come_back_as_images() -> None:
     assert _build("autoencoder", (4, 3), hidden=[5], latent=2).output_shape == (None, 4, 3)
 
 
+@pytest.mark.parametrize(("cell", "blocks"), [("simple", 1), ("lstm", 4), ("gru", 3)])
+def test_a_recurrent_one_has_the_counts_of_its_cells(cell: str, blocks: int) -> None:
+    """`blocks` matrices of inputs and states by units, with biases, on either side of the code."""
+    steps, features, units, code = 5, 3, 4, 2
+    model = _build(
+        "autoencoder", (steps, features), kind="recurrent", hidden=[units], latent=code, cell=cell
+    )
+    recurrent = [blocks * (x * units + units * units + units) for x in (features, code)]
+    assert model.count_params() == sum(recurrent) + _of_layers(units, code) + _of_layers(
+        units, features
+    )
+    assert model.output_shape == (None, steps, features)
+
+
+def test_a_recurrent_encoder_reads_from_the_end() -> None:
+    """What stands first is read last: of a code whose memory is short, it alone counts."""
+    model = _build("autoencoder", (6, 1), kind="recurrent", hidden=[1], latent=1, cell="simple")
+    layer = model.get_layer("encoder1")
+    for variable, value in zip(layer.weights, (1.0, 0.0, 0.0), strict=True):
+        variable.assign(np.full(variable.shape, value))
+    from hepnn.training import network
+
+    x = np.random.default_rng(0).normal(size=(4, 6, 1)).astype(np.float32)
+    states = network.predict(network.up_to(model, "encoder1"), x)
+    assert np.allclose(states, np.tanh(x[:, 0]), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("name", "shape", "hyper", "message"),
     [
@@ -236,12 +263,14 @@ def test_what_ships_has_no_noise_and_the_same_bits() -> None:
 def test_an_encoder_has_the_layers_of_its_autoencoder() -> None:
     from hepnn.training import network
 
-    for hyper in (
+    hypers: list[dict[str, Any]] = [
         {"hidden": [5, 4], "latent": 3},
         {"hidden": [5, 4], "latent": 3, "tied": True},
         {"kind": "convolutional", "hidden": [2, 3], "latent": 3},
-    ):
-        shape = (8, 8, 1) if "kind" in hyper else (6,)
+        {"kind": "recurrent", "hidden": [4, 3], "latent": 3, "cell": "gru"},
+    ]
+    for hyper in hypers:
+        shape = {"convolutional": (8, 8, 1), "recurrent": (5, 3)}.get(hyper.get("kind", ""), (6,))
         whole = _build("autoencoder", shape, **hyper)
         own = {key: value for key, value in hyper.items() if key != "tied"}
         classifier = _build("encoder", shape, (4,), **own)

@@ -125,7 +125,7 @@ def test_particlenet_has_the_published_366_k_and_26_k(
 
 
 def test_a_layer_of_the_base_transformer_has_the_papers_size() -> None:
-    """arXiv:1706.03762, table 3: d_model 512, 8 heads of 64, d_ff 2048; matrices of eq. (1), (2)."""
+    """arXiv:1706.03762, table 3: d_model 512, 8 heads of 64, d_ff 2048; eq. (1) and (2)."""
     counts = trained(build("transformer", (3, 9)))
     attention = 4 * 512 * (8 * 64)
     forward = 512 * 2048 + 2048 + 2048 * 512 + 512
@@ -379,9 +379,7 @@ def test_with_positions_the_order_counts(positions: str) -> None:
     np.testing.assert_array_equal(told, other)
 
 
-@pytest.mark.parametrize(
-    "label", ["deep_sets", "interaction_network linear", "transformer"]
-)
+@pytest.mark.parametrize("label", ["deep_sets", "interaction_network linear", "transformer"])
 def test_padding_changes_no_bit_in_fixed_point(label: str) -> None:
     """And a table is never asked how little a masked score weighs: it is nothing."""
     from hgq.utils import trace_minmax

@@ -202,7 +202,10 @@ def test_two_processes_make_the_same_files_as_one(made, tmp_path):
 
 
 def test_made_folders_are_datasets(made):
-    for key, names in (("", [c.name for c in FEATURES]), ("constituents", [g["name"] for g in GIVEN])):
+    for key, names in (
+        ("", [c.name for c in FEATURES]),
+        ("constituents", [g["name"] for g in GIVEN]),
+    ):
         path = made / key / "dataset.yaml"
         card = declarations.parse(Card, declarations.read_yaml(path), path)
         [group] = card.inputs.values()

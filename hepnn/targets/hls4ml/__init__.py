@@ -3,7 +3,7 @@
 A fixed-point stage is converted bit for bit: hls4ml follows the quantizers through the network
 and gives each intermediate as many bits as it needs. A float stage gets its types from
 calibration events and from its weights (`hepnn.targets.hls4ml.precision`). Firmware ends in
-logits; a final softmax is left to the host.
+logits; a final softmax is left to the host. Recurrent layers are written out, step by step.
 
 The C++ is compiled and run here with the FPGA's types, so that its decisions can be compared.
 """
@@ -38,21 +38,24 @@ def check(model: Any, kit: Kit) -> list[Verdict]:
     TargetError
         If the model has several inputs or outputs.
     """
-    from hepnn.targets.hls4ml import project
+    from hepnn.targets.hls4ml import precision, project
+    from hepnn.targets.hls4ml.recurrent import written_out
     from hepnn.targets.hls4ml.strip import without_softmax
 
     single_input(model, "hls4ml")
-    network, _ = without_softmax(without_noise(model))
+    logits, _ = without_softmax(without_noise(model))
+    network, origin = written_out(logits)
     fixed = any(is_fixed_point(layer) for layer in network.layers)
-    refused: dict[str, str] = {}
+    refused = {} if fixed else precision.refused(network)
     with logged(Path(os.devnull)):
         try:
             (project.exact if fixed else project.plain)(network, Path("unwritten"), kit)
         except TargetError as error:
             # Where every layer alone is taken, the fault lies between them.
-            refused = project.refusals(network, kit, fixed)
+            refused |= project.refusals(network, kit, fixed)
             refused = refused or {network.layers[-1].name: str(error)}
-    return preflight.verdicts(network, refused)
+    refused = {origin.get(name, name): reason for name, reason in refused.items()}
+    return preflight.verdicts(logits, refused)
 
 
 def write(
@@ -89,10 +92,12 @@ def write(
         If there is no C++ compiler.
     """
     from hepnn.targets.hls4ml import emulation, project
+    from hepnn.targets.hls4ml.recurrent import written_out
     from hepnn.targets.hls4ml.strip import without_softmax
 
     shape = single_input(model, "hls4ml")
-    network, stripped = without_softmax(without_noise(model))
+    logits, stripped = without_softmax(without_noise(model))
+    network, _ = written_out(logits)
     with logged(directory / "build.log"):
         if exact:
             graph = project.exact(network, directory, kit)

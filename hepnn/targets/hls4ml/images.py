@@ -28,7 +28,7 @@ def mended() -> Iterator[None]:
     from hls4ml.converters.keras_v3.conv import ConvHandler, gen_conv_config
     from hls4ml.converters.keras_v3.hgq2._base import QLayerHandler
 
-    class _Identity(KerasV3LayerHandler):  # type: ignore[misc]
+    class _Identity(KerasV3LayerHandler):
         def handle(self, layer: Any, entering: Any, leaving: Any) -> dict[str, Any]:
             before, after = (tuple(end[0].shape[1:]) for end in (entering, leaving))
             strides = (layer.strides, layer.strides)
@@ -44,7 +44,7 @@ def mended() -> Iterator[None]:
                 "bias_data": None,
             }
 
-    class _Depthwise(QLayerHandler, ConvHandler):  # type: ignore[misc]
+    class _Depthwise(QLayerHandler, ConvHandler):
         def handle(self, layer: Any, entering: Any, leaving: Any) -> dict[str, Any]:
             described = super().handle(layer, entering, leaving)
             kernel = described.pop("depthwise_data")

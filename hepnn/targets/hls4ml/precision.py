@@ -13,11 +13,15 @@ hls4ml's own defaults give every layer the same sixteen bits whatever its number
 from __future__ import annotations
 
 import contextlib
+import itertools
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from hepnn.errors import TargetError
 
 #: Fraction of a feature's standard deviation that the input resolves, in bits.
 _INPUT_RESOLUTION = 12
@@ -27,6 +31,22 @@ _EVENTS, _BATCH = 4096, 512
 
 #: Entries of an activation's table; it covers -4 to 4 or -8 to 8.
 _TABLE = 4096
+
+#: Functions that hls4ml's templates have; it takes any other and writes C++ that does not compile.
+_FUNCTIONS = (
+    "linear",
+    "relu",
+    "leaky_relu",
+    "sigmoid",
+    "hard_sigmoid",
+    "tanh",
+    "hard_tanh",
+    "softplus",
+    "softsign",
+    "elu",
+    "selu",
+    "softmax",
+)
 
 #: What layers of unknown arithmetic get.
 _FALLBACK = "fixed<32,16,RND,SAT>"
@@ -95,6 +115,8 @@ def configuration(
     margin
         Integer bits beyond the largest result met.
     """
+    for name, reason in refused(model).items():
+        raise TargetError(f"target hls4ml: layer {name!r}: {reason}")
     step = max(1, len(calibration) // _EVENTS)
     calibration = np.asarray(calibration[::step][:_EVENTS], np.float32)
     after, before = _measure(model, calibration)
@@ -126,6 +148,18 @@ def configuration(
     # Fused, a batch normalization would change weights after their type was chosen.
     base["SkipOptimizers"] = ["fuse_batch_normalization"]
     return base
+
+
+def refused(model: Any) -> dict[str, str]:
+    """Return the layers of a float network that hls4ml would take and not get right, with why."""
+    nodes = itertools.chain(*model._nodes_by_depth.values())
+    uses = Counter(node.operation.name for node in nodes)
+    again = "called {} times; types of a float stage are worked out for one: quantize first"
+    found = {name: again.format(count) for name, count in uses.items() if count > 1}
+    for layer in model.layers:
+        if _activation(layer) not in _FUNCTIONS:
+            found[layer.name] = f"hls4ml has no function {_activation(layer)!r}"
+    return found
 
 
 def result_type(values: Range, width: int, margin: int) -> Fixed:

@@ -40,7 +40,7 @@ def written_out(model: Any) -> tuple[Any, dict[str, str]]:
             return result
         cell = _Cell(model.get_layer(layer.name))
         result = cell.sequence(*args)
-        origin.update(dict.fromkeys(cell.made, layer.name))
+        origin.update({name: layer.name for name in cell.made})
         return result
 
     return keras.models.clone_model(model, call_function=call), origin
@@ -102,8 +102,7 @@ class _Cell:
             return self.lane(name, x) * 0.25 + 0.5
         if self._layer.gates == "soft":
             return self._activation("sigmoid", x)
-        # Keras's is x / 6 + 1/2.
-        return self._activation("hard_sigmoid", x * 1.5)
+        return self._cut(x * 0.25 + 0.5, 0.0)
 
     def squash(self, name: str, x: Linear) -> Linear:
         """Return the hyperbolic tangent, soft or hard."""
@@ -111,7 +110,7 @@ class _Cell:
             return self.lane(name, x)
         if self._layer.gates == "soft":
             return self._activation("tanh", x)
-        return self._activation("hard_sigmoid", x * 3.0) * 2.0 + -1.0
+        return self._cut(x, -1.0)
 
     def lane(self, name: str, x: Linear) -> Linear:
         """Return the number on its lane."""
@@ -137,6 +136,14 @@ class _Cell:
         name = f"{self._layer.name}_{len(self.made)}_{name}"
         self.made.append(name)
         return kind(name=name, **options)(given)
+
+    def _cut(self, x: Linear, low: float) -> Linear:
+        """Return the numbers cut at `low` and 1, by rectifiers.
+
+        hls4ml 1.3 has Keras 3's hard sigmoid with the slope of Keras 2's.
+        """
+        above_low, above_high = (self._activation("relu", x + -end) for end in (low, 1.0))
+        return above_low - above_high + low
 
     def _activation(self, function: str, x: Linear) -> Linear:
         made = self.layer(keras.layers.Activation, function, x.tensor(), activation=function)

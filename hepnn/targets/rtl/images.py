@@ -14,7 +14,7 @@ from hepnn.layers.depthwise import QDepthwiseConv2D
 from hepnn.layers.shortcut import PaddedIdentity2D
 
 
-class _PaddedIdentity(ReplayOperationBase):  # type: ignore[misc]
+class _PaddedIdentity(ReplayOperationBase):
     handles = (PaddedIdentity2D,)
 
     def call(self, inputs: Any) -> Any:
@@ -28,5 +28,5 @@ class _PaddedIdentity(ReplayOperationBase):  # type: ignore[misc]
         return np.concatenate([kept, padding], axis=-1)
 
 
-class _QDepthwiseConv2D(QLayerMixin, ReplayConv):  # type: ignore[misc]
+class _QDepthwiseConv2D(QLayerMixin, ReplayConv):
     handles = (QDepthwiseConv2D,)
