@@ -407,7 +407,7 @@ def _signs(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of the support matrix with a sign for each target."""
     from hepnn.architectures.support import VOCABULARIES, sign
 
-    signs = {name: " ".join(map(sign, row[name].values())) for name in VOCABULARIES}
+    signs = {name: " ".join(map(sign, row.get(name, {}).values())) for name in VOCABULARIES}
     return {"name": row["name"], "variant": row["variant"], **signs}
 
 

@@ -184,6 +184,10 @@ def _quantities(run: Run, part: str | None) -> dict[str, Any]:
     data = run.manifest["data"]
     steps = "missing values are filled, then clipped, then log or asinh taken where scaling says so"
     inputs = {"group": data["group"], "features": data["features"], "before": steps}
+    task, after = get_task(run.recipe.task), "z * 2**exponent + offset, target by target"
+    if task.FROM_NOISE:
+        inputs = task.inputs(run.classes)  # type: ignore[attr-defined]
+        after += ", then exp or sinh of targets whose scaling is log or asinh"
     if part is not None:
         return {"inputs": inputs, "outputs": {"part": part, "after": "none"}}
     return {
@@ -192,7 +196,7 @@ def _quantities(run: Run, part: str | None) -> dict[str, Any]:
             "task": run.recipe.task.name,
             "names": data["classes"],
             "targets": data["targets"],
-            "after": "z * 2**exponent + offset, target by target" if data["targets"] else "none",
+            "after": after if data["targets"] else "none",
         },
     }
 

@@ -181,7 +181,10 @@ class Adversary(Declaration):
         description="on the discriminator's gradient at real events, R1: arXiv:1801.04406",
     )
     average: float = Field(
-        0.0, ge=0, lt=1, description="moving average of the generator's weights: arXiv:1806.04498"
+        0.0,
+        ge=0,
+        lt=1,
+        description="moving average of the float stage's weights: arXiv:1806.04498",
     )
 
 
@@ -337,7 +340,11 @@ def fit_of(recipe: Recipe, stage: str) -> Fit:
         return recipe.fit
     step = recipe.compress[recipe.stages.index(stage) - 1]
     merged = {**recipe.fit.model_dump(), **step.fit}
-    return declarations.parse(Fit, merged, f"compress.{step.step}.fit")
+    fit = declarations.parse(Fit, merged, f"compress.{step.step}.fit")
+    if fit.adversary is None:
+        return fit
+    # What a step does to the weights it does to those that are trained.
+    return fit.model_copy(update={"adversary": fit.adversary.model_copy(update={"average": 0.0})})
 
 
 def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None = None) -> Recipe:

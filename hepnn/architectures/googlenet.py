@@ -52,7 +52,7 @@ NARROW = {
         {
             "stem": "plain",
             "filters": [2],
-            "modules": [[[2, 3, 2, 3, 2, 2]], [[2, 3, 2, 3, 2, 2]]],
+            "modules": [[[2, 3, 1, 3, 1, 1]], [[2, 3, 1, 3, 1, 1]]],
             "auxiliary": ["3a"],
             "auxiliary_units": [2, 4],
             "normalization": "none",

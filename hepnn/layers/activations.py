@@ -107,7 +107,7 @@ def parse(spec: Spec) -> tuple[str, dict[str, float]]:
     RecipeError
         If the name or a parameter is unknown.
     """
-    given = {"name": spec} if isinstance(spec, str) else dict(spec)
+    given = dict(spec) if isinstance(spec, Mapping) else {"name": spec}
     name = given.pop("name", None)
     if not isinstance(name, str):
         raise RecipeError(f"activation {spec!r}: a name, or a mapping with name and parameters")

@@ -63,7 +63,7 @@ def get(spec: Spec) -> keras.initializers.Initializer:
     RecipeError
         If the name or a parameter is unknown.
     """
-    given = {"name": spec} if isinstance(spec, str) else dict(spec)
+    given = dict(spec) if isinstance(spec, Mapping) else {"name": spec}
     name = given.pop("name", None)
     if not isinstance(name, str) or name not in INITIALIZERS:
         raise RecipeError(f"unknown initializer {name!r}; {nearest(str(name), INITIALIZERS)}")

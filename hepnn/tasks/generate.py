@@ -93,6 +93,11 @@ class Generate:
         z = (events.x.astype(np.float64) - scaling.offset) * 2.0**-scaling.exponent
         return Events(x.astype(np.float32), z.astype(np.float32), events.weight, events.observers)
 
+    def inputs(self, names: Sequence[str]) -> dict[str, Any]:
+        """Return what goes into a shipped network."""
+        described = {"random": self.latent, "distribution": "normal, mean 0, width 1", "grid": GRID}
+        return {**described, "classes": list(names)} if self.conditional else described
+
     def learns_from(self, events: Events, names: Sequence[str]) -> np.ndarray | None:
         """Return None: all events are trained on."""
         return None
