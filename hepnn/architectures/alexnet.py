@@ -4,7 +4,8 @@ A. Krizhevsky, I. Sutskever, G. E. Hinton, "ImageNet classification with deep co
 networks", Proc. NIPS 25 (2012) 1097: the network that won ILSVRC-2012. Rectifiers instead of
 squashing, dropout in the dense layers, response normalization across maps, pooling whose windows
 overlap, and convolutions in two groups of maps (2, 4 and 5), each of which lay on a GPU of its
-own. 60,965,224 parameters, five sixths of them in the first two dense layers.
+own. 60,965,224 parameters, nine tenths of them in the first two dense layers, and 724 million
+connections, nine tenths of them in the convolutions.
 
 224x224x3 images give 55x55x96, 27x27x256, 13x13x384 twice and 13x13x256 maps. Small data and
 firmware want fewer `filters` and `units`, smaller `kernels`, `strides` and `pool`, and
@@ -98,9 +99,9 @@ def build(
     if len(input_shape) != 3:
         raise RecipeError(f"alexnet takes images (height, width, channels), not {input_shape}")
     _check_sides(input_shape, kernels[0], strides, padding, pool)
-    for number in (0, 1, 2, 3, 4):
-        if filters[number] % groups:
-            raise RecipeError(f"alexnet: {filters[number]} maps do not divide into {groups} groups")
+    for maps in filters:
+        if maps % groups:
+            raise RecipeError(f"alexnet: {maps} maps do not divide into {groups} groups")
 
     def start(ones: bool) -> dict[str, Any]:
         if initialization == "keras":

@@ -3,10 +3,10 @@
 C. Szegedy et al., "Going deeper with convolutions", CVPR 2015 (arXiv:1409.4842), winner of
 ILSVRC-2014: modules in which convolutions of three sizes and a pooling look at the same maps, and
 what they find is stacked. 1x1 convolutions make the maps few before the large kernels see them
-("reduce"), so that 22 layers need a twelfth of AlexNet's parameters: 6,998,552 with biases on
-224x224x3 images. The mean over all pixels comes before the only dense layer. Two auxiliary
-classifiers, on modules 4a and 4d, add their losses with weight 0.3 in training
-(`hepnn.training.auxiliary`); the network that is saved and shipped does not have them.
+("reduce"), so that 22 layers on 224x224x3 images have 6,998,552 parameters, a ninth of AlexNet's.
+The mean over all pixels comes before the only dense layer. Two auxiliary classifiers, on modules
+4a and 4d, add their losses with weight 0.3 in training (`hepnn.training.auxiliary`); the network
+that is saved and shipped does not have them.
 
 Table 1 is `modules`; for small data and firmware give fewer and narrower rows, `stem: plain`
 instead of the two strides and poolings in front, and `normalization: none`.

@@ -70,7 +70,7 @@ def test_alexnet_has_the_papers_neurons(alexnet: Any) -> None:
 
 
 def test_alexnet_has_over_600_million_connections(alexnet: Any) -> None:
-    """The authors' talk says "over 600M connections"; 630 M is often quoted."""
+    """The authors' talk says "over 600M connections"; often 630 M is quoted."""
     found = sum(_multiplications(alexnet.get_layer(name)) for name in _parameters(alexnet))
     assert found == (
         55 * 55 * 96 * 363  # of 11 x 11 x 3

@@ -313,7 +313,7 @@ def test_the_page_has_every_stage_artefact_and_number(run: Run) -> None:
 def regression(run: Run) -> Run:
     """Turn a run's metrics and recipe into those of a regression of two targets."""
     recipe = run.path / "recipe.yaml"
-    recipe.write_text(recipe.read_text().replace("task: classify", "task: regress"))
+    recipe.write_text(recipe.read_text().replace("name: classify", "name: regress"))
     targets = [
         {"name": "mass", "unit": "GeV", "scaling": "standard", "offset": 91.0, "exponent": 3},
         {"name": "pt", "unit": "GeV", "scaling": "log", "offset": -2.5, "exponent": -1},

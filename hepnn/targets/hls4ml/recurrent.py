@@ -158,6 +158,9 @@ class _Cell:
             held = np.ravel(lane.quantize(x.constant.astype(np.float32)[None]))
             return Linear(self, [], held.astype(np.float64), quantizer)
         given = x.tensor()
+        if x.quantizer is not None:
+            # hls4ml merges a quantizer with the layer in front, and two of them into one.
+            given = x._dense(given, np.eye(x.size), 0.0)  # noqa: SLF001
         copy = _copied(quantizer, x.size, f"{self._layer.name}_{len(self.made)}_q")
         self.made.append(copy.name)
         made = Linear.of(self, copy(given))
