@@ -33,7 +33,8 @@ def test_what_speaks_for_a_class_is_blue_and_against_it_orange(tmp_path: Path) -
 @pytest.mark.usefixtures("tensorflow")
 @pytest.mark.parametrize("vocabulary", vocabularies.VOCABULARIES)
 @pytest.mark.parametrize(
-    ("shape", "hidden", "drawn"), [((8, 8, 1), [], True), ((8, 8, 1), [4], False), ((64,), [], False)]
+    ("shape", "hidden", "drawn"),
+    [((8, 8, 1), [], True), ((8, 8, 1), [4], False), ((64,), [], False)],
 )
 def test_only_linear_networks_of_images_have_them(
     vocabulary: str, shape: tuple[int, ...], hidden: list[int], drawn: bool, tmp_path: Path

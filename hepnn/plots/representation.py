@@ -78,10 +78,11 @@ def decoded(images: np.ndarray, corners: tuple[np.ndarray, np.ndarray], path: Pa
     path
         The SVG file to write.
     """
-    rows, columns, height, width, _ = images.shape
-    mosaic = images.sum(axis=-1, dtype=np.float64).transpose(0, 2, 1, 3)
-    mosaic = mosaic.reshape(rows * height, columns * width)
-    low, high = np.percentile(mosaic, (1, 99.8))
+    shown = images.sum(axis=-1, dtype=np.float64)
+    low, high = np.percentile(shown, (1, 99.8))
+    apart = np.pad(shown, ((0, 0), (0, 0), (0, 1), (0, 1)), constant_values=low)
+    rows, columns, height, width = apart.shape
+    mosaic = apart.transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
     with rc_context(STYLE):
         figure = Figure((5.0, 4.7 * rows * height / (columns * width)), layout="constrained")
         axes = figure.subplots()

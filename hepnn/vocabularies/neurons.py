@@ -1,8 +1,7 @@
 """Words for neurons: activations and initial weights by name.
 
-In fixed point `linear` and `relu` are computed as they are, and so are the leaky ReLU whose slope
-is a power of two and the ReLU with a trained slope, which is a product and sums. Every other
-function of one number is a table: its input lane, one for all channels, saturates, and each of
+In fixed point `linear` and `relu` are computed as they are, and so is the ReLU with a trained
+slope, which is a product and sums. Every other function of one number is a table: its input lane, one for all channels, saturates, and each of
 its values has an entry on the grid of the output lane, which rounds half up and saturates.
 """
 
@@ -109,8 +108,6 @@ class FixedPointNeurons:
                 f"vocabulary {self.name} has no activation {kind!r}, which is no function of one "
                 "number; networks end in logits"
             )
-        if kind == "leaky_relu" and np.frexp(parameters["slope"])[0] == 0.5:
-            return activations.layer(activation, name=name)  # a shift, not worth a table
         function = activations.Precise(kind, **parameters)
         into, out = self.table(name, function)
         return QUnaryFunctionLUT(

@@ -188,7 +188,7 @@ def test_every_activation_has_the_same_bits_in_tflite_and_in_logic(vocabulary: s
     assert {row.verdict for row in preflight.verdicts(model)} == {"exact"}
     tried = trying(x)
     expected = model.predict(tried, verbose=0)
-    assert len(np.unique(expected)) > 30
+    assert len(np.unique(expected)) >= 30
     assert np.array_equal(trace.trace_network(model).predict(tried), expected)
     from ai_edge_litert.interpreter import Interpreter
 

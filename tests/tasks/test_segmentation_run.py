@@ -63,7 +63,7 @@ def recipe(dataset: Path, **changes: Any) -> dict[str, Any]:
             "upsampling": "nearest",
             "dropout": 0.0,
         },
-        "fit": {"epochs": 25, "batch": 20, "learning_rate": 0.01, "schedule": {"name": "cosine"}},
+        "fit": {"epochs": 20, "batch": 20, "learning_rate": 0.02, "engine": "keras"},
         **changes,
     }
 
@@ -138,23 +138,22 @@ def test_the_page_tells_of_masks(shipped: Run) -> None:
     assert headline in (shipped.path / "overview.svg").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("stream", ["never", "always"])
-@pytest.mark.parametrize("engine", ["epoch", "keras"])
-def test_every_driver_is_fed_masks(
-    stream: str, engine: str, dataset: Path, shipped: Run, tmp_path: Path
+def test_masks_streamed_from_disk_are_trained_on(
+    dataset: Path, tmp_path: Path, tensorflow: None
 ) -> None:
     from hepnn import pipeline
 
-    fit = {**recipe(dataset)["fit"], "epochs": 2, "engine": engine}
-    run = pipeline.train(recipe(dataset, stream=stream, fit=fit), runs=tmp_path)
-    assert run.manifest["stages"]["float"]["engine"] == engine
-    assert run.manifest["data"]["streamed"] == (stream == "always")
-    with (run.stage("float") / "history.csv").open() as history:
-        first, second = csv.DictReader(history)
-    assert float(second["loss"]) < float(first["loss"])
-    # The first step is the same in all of them, and so nearly the first epoch.
-    known = files.read_json(shipped.stage("float") / "metrics.json")
-    assert 0 < float(second["val_iou"]) < 1 and known["events"] == 60
+    losses = []
+    for engine in ("epoch", "keras"):
+        fit = {**recipe(dataset)["fit"], "epochs": 1, "engine": engine}
+        wanted = recipe(dataset, stream="always", fit=fit)
+        run = pipeline.train(wanted, runs=tmp_path, name=engine)
+        assert run.manifest["stages"]["float"]["engine"] == engine
+        assert run.manifest["data"]["streamed"] is True
+        with (run.stage("float") / "history.csv").open() as history:
+            (only,) = csv.DictReader(history)
+        losses.append([float(only[name]) for name in ("loss", "accuracy", "val_loss")])
+    assert np.allclose(*losses, rtol=1e-3)
 
 
 def test_the_drivers_take_the_same_steps_on_weighted_events(

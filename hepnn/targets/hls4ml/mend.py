@@ -1,10 +1,11 @@
-"""Three cases in which hls4ml 1.3 is silently not exact, put right or refused.
+"""Four cases in which hls4ml 1.3 is silently not exact, put right or refused.
 
 - A lane that saturates is narrowed to the fraction of what enters it. Its largest value
   `2**i - 2**-f` moves with that, which shows wherever the lane does saturate.
 - A lane without a sign that wraps, behind a layer that can be negative, is given too few integer
   bits: -1 has to become `2**i - 1`, but the layer's result was cut to its own size before.
 - A quantizer through which nothing passes, merged with the layer in front, passes one bit.
+- Of two quantizers in a row, both merged with the layer in front, the second replaces the first.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hepnn.targets.fixed_point import Lane, activation_quantizers
 def mended() -> Iterator[None]:
     """Let hls4ml work out the types of quantizers by the rules above, while in here."""
     from hls4ml.model.optimizer.passes import bit_exact
+    from hls4ml.model.optimizer.passes.hgq_proxy_model import FuseFixedPointQuantizer
 
     quantizer = bit_exact.FixedPointQuantizer
     produced = bit_exact._produce_kif.registry[quantizer]
@@ -51,13 +53,33 @@ def mended() -> Iterator[None]:
             k = np.maximum(k, k_in)
         return ((k, i, f),)
 
+    merges = FuseFixedPointQuantizer.match
+
+    def match(self: Any, node: Any) -> bool:
+        return merges(self, node) and not _quantized_before(node)
+
     bit_exact._produce_kif.register(quantizer, produce)
     bit_exact._request_kif.register(quantizer, request)
+    FuseFixedPointQuantizer.match = match
     try:
         yield
     finally:
+        FuseFixedPointQuantizer.match = merges
         bit_exact._produce_kif.register(quantizer, produced)
         bit_exact._request_kif.register(quantizer, requested)
+
+
+def _quantized_before(node: Any) -> bool:
+    """Say whether what enters a layer was quantized already, and only moved since."""
+    from hls4ml.model.layers import Reshape, Transpose
+    from hls4ml.model.optimizer.passes import bit_exact
+
+    (before,) = bit_exact.get_input_layers(node)
+    if isinstance(before, bit_exact.FixedPointQuantizer):
+        return True
+    if before.attributes.get("_result_t_propagated", False):
+        return True
+    return isinstance(before, (Reshape, Transpose)) and _quantized_before(before)
 
 
 def refuse_dead_layers(model: Any) -> None:

@@ -91,6 +91,7 @@ def refusals(model: Any) -> dict[str, str]:
 
     import hepnn.targets.rtl.images  # noqa: F401 - more layers for alkaid
     import hepnn.targets.rtl.recurrent  # noqa: F401 - as above
+    import hepnn.targets.rtl.shapes  # noqa: F401 - as above
 
     shape = tuple(model.inputs[0].shape[1:])
     found = first_lane(model)
@@ -157,6 +158,7 @@ def _trace(model: Any, shape: tuple[int, ...], lane: Lane | None) -> Traced:
 
     import hepnn.targets.rtl.images  # noqa: F401 - as above
     import hepnn.targets.rtl.recurrent  # noqa: F401
+    import hepnn.targets.rtl.shapes  # noqa: F401
 
     with repaired():
         given = None if lane is None else (_on_lane(lane, shape),)
