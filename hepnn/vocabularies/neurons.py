@@ -1,8 +1,9 @@
 """Words for neurons: activations and initial weights by name.
 
 In fixed point `linear` and `relu` are computed as they are, and so is the ReLU with a trained
-slope, which is a product and sums. Every other function of one number is a table: its input lane, one for all channels, saturates, and each of
-its values has an entry on the grid of the output lane, which rounds half up and saturates.
+slope, which is a product and sums. Every other function of one number is a table: its input lane,
+one for all channels, saturates, and each of its values has an entry on the grid of the output
+lane, which rounds half up and saturates.
 """
 
 from __future__ import annotations
