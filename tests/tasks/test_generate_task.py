@@ -267,7 +267,7 @@ def test_a_run_is_trained_judged_and_shipped(
     [found] = document["artefacts"].values()
     assert found["holds"] and found["decision_flips"] == 0.0
     page = (run.path / "report.html").read_text()
-    assert "two-sample AUC" in page and "all events" in page and "Wasserstein" in page
+    assert "classifier of real against made" in page and "all events" in page and "Wasserstein" in page
 
 
 @pytest.mark.parametrize("shape", [(4,), (6, 6, 2)])

@@ -192,7 +192,7 @@ def test_masks_and_networks_that_do_not_fit_are_refused(
     with pytest.raises(RecipeError, match="task classify predicts classes; .* of kind mask"):
         pipeline.train(recipe(dataset, task="classify"), runs=tmp_path)
     with pytest.raises(DataError, match="masks of 4x4 pixels, images of 8x8"):
-        pipeline.train(recipe(write(tmp_path, side=4)), runs=tmp_path / "runs")
+        pipeline.train(recipe(write(tmp_path, side=4)), runs=tmp_path / "small")
     wanted = recipe(dataset, task={"name": "segment", "class_weights": [1.0]})
     with pytest.raises(RecipeError, match="class_weights: 1 weights of 2 classes"):
         pipeline.train(wanted, runs=tmp_path / "runs")
