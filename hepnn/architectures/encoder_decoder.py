@@ -31,10 +31,10 @@ from hepnn.architectures.narrow import Narrow
 from hepnn.architectures.recurrent import check, stacked
 from hepnn.errors import RecipeError
 
-_HYPER = {"gates": "hard", "mask": True, "go_backwards": True}
-
 NARROW = {
-    "encoder-decoder": Narrow((3, 3), (2, 2), {**_HYPER, "encoder": [3], "decoder": [2]}),
+    "encoder-decoder": Narrow(
+        (3, 3), (2, 2), {"encoder": [2], "decoder": [2], "gates": "hard", "mask": True}
+    ),
 }
 
 

@@ -41,10 +41,10 @@ import numpy as np
 from hepnn.architectures.narrow import Narrow
 from hepnn.errors import RecipeError
 
-_SMALL = {"activation": "relu", "objects": [4], "classifier": [5], "pooling": "sum"}
+_SMALL = {"activation": "relu", "objects": [3], "classifier": [4], "pooling": "sum"}
 
 NARROW = {
-    "interaction-network": Narrow((4, 4), (3,), {"relations": [4, 3], **_SMALL}, masked=True),
+    "interaction-network": Narrow((4, 4), (3,), {"relations": [3], **_SMALL}, masked=True),
     "interaction-network-linear": Narrow(
         (8, 4),
         (3,),

@@ -31,19 +31,18 @@ from typing import Any, Literal
 from hepnn.architectures.narrow import Narrow
 from hepnn.errors import RecipeError, nearest
 
-_NARROW = {"units": [3], "hidden": [], "gates": "hard"}
+_NARROW = {"units": [2], "hidden": [], "gates": "hard"}
 
 NARROW = {
-    "simple-rnn": Narrow((4, 3), (2,), {**_NARROW, "cell": "simple"}),
-    "lstm": Narrow((4, 3), (2,), {**_NARROW, "cell": "lstm"}),
-    "peephole-lstm": Narrow((4, 3), (2,), {**_NARROW, "cell": "peephole"}),
-    "gru": Narrow((4, 3), (2,), {**_NARROW, "cell": "gru"}),
-    "gru-reset-after": Narrow((4, 3), (2,), {**_NARROW, "cell": "gru", "reset_after": True}),
-    "stacked-gru": Narrow((3, 3), (2,), {**_NARROW, "cell": "gru", "units": [2, 2]}),
-    "bidirectional-lstm": Narrow(
-        (3, 3), (2,), {**_NARROW, "cell": "lstm", "units": [2], "bidirectional": True}
+    "simple-rnn": Narrow((3, 3), (2,), {**_NARROW, "cell": "simple"}),
+    "lstm": Narrow((3, 3), (2,), {**_NARROW, "cell": "lstm"}),
+    "lstm-soft": Narrow((3, 3), (2,), {**_NARROW, "cell": "lstm", "gates": "soft"}),
+    "peephole-lstm": Narrow((3, 3), (2,), {**_NARROW, "cell": "peephole"}),
+    "gru": Narrow((3, 3), (2,), {**_NARROW, "cell": "gru", "go_backwards": True}),
+    "stacked-gru": Narrow(
+        (3, 3), (2,), {**_NARROW, "cell": "gru", "units": [2, 2], "reset_after": True}
     ),
-    "lstm-soft": Narrow((4, 3), (2,), {**_NARROW, "cell": "lstm", "gates": "soft"}),
+    "bidirectional-lstm": Narrow((3, 3), (2,), {**_NARROW, "cell": "lstm", "bidirectional": True}),
 }
 
 #: The word of every cell.

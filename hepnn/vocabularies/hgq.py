@@ -38,6 +38,7 @@ from hepnn.layers.depthwise import QDepthwiseConv2D
 from hepnn.layers.quantized_recurrent import HOLD, REACH
 from hepnn.vocabularies import attention
 from hepnn.vocabularies.floating import Float
+from hepnn.vocabularies.grids import set_grid
 from hepnn.vocabularies.neurons import FixedPointNeurons, held
 from hepnn.vocabularies.sequences import FixedPointSequences
 from hepnn.vocabularies.sets import FixedPointSets
@@ -175,18 +176,12 @@ class FixedPoint(FixedPointNeurons, FixedPointSequences, FixedPointSets, Float, 
         layer.build((None, *shape))
         exponent, signed = scaling["exponent"], scaling["signed"]
         step = scaling["offset_step"]
-        _set_grid(layer.iq, signed, scaling["integer"], scaling["fraction"])
-        _set_grid(layer.kq, np.ones_like(exponent), 1 - exponent, exponent)
-        _set_grid(layer.bq, np.ones_like(exponent), np.full_like(exponent, 20), step)
+        set_grid(layer.iq, signed, scaling["integer"], scaling["fraction"])
+        set_grid(layer.kq, np.ones_like(exponent), 1 - exponent, exponent)
+        set_grid(layer.bq, np.ones_like(exponent), np.full_like(exponent, 20), step)
         self._fill(layer, scaling)
         layer.trainable = False
         return layer
-
-
-def _set_grid(quantizer: Any, signed: Any, integer: Any, fraction: Any) -> None:
-    inner = quantizer.quantizer
-    for variable, value in ((inner._k, signed), (inner._i, integer), (inner._f, fraction)):
-        variable.assign(np.asarray(value).reshape(variable.shape))
 
 
 class HGQ(FixedPoint):
