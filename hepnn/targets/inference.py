@@ -29,6 +29,8 @@ def without_noise(model: Any) -> Any:
 
     copy = keras.models.clone_model(model, clone_function=_copied, call_function=call)
     for layer in copy.layers:
+        if not layer.variables:  # such as an input, which a copy may name otherwise
+            continue
         source = model.get_layer(layer.name)
         for variable, value in zip(layer.variables, source.variables, strict=True):
             variable.assign(value.value)

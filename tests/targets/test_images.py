@@ -77,7 +77,6 @@ def test_they_repeat_the_bits_for_any_input(vocabulary: str, target: str, tmp_pa
     np.testing.assert_array_equal(found, wanted)
 
 
-@pytest.mark.xfail(run=False, reason="the emulation of this float network aborts the process")
 def test_hls4ml_takes_them_in_float_too(tmp_path: Path) -> None:
     if shutil.which("g++") is None:
         pytest.skip("needs g++")

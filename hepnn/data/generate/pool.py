@@ -7,7 +7,7 @@ import os
 import signal
 import threading
 from collections.abc import Generator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -15,6 +15,9 @@ from pathlib import Path
 from hepnn.data.generate.chunk import Chunk
 from hepnn.data.generate.work import Work, write_shards
 from hepnn.errors import DataError
+
+#: Seconds between looks for Ctrl-C: one that comes as the wait begins does not end it.
+LOOK = 1.0
 
 
 def usable_cores() -> int:
@@ -57,9 +60,11 @@ def run(
             initargs=(told,),
         )
         try:
-            futures = [pool.submit(write_shards, work, chunk, cards, folder) for chunk in chunks]
-            for future in as_completed(futures):
-                yield future.result()
+            unfinished = {pool.submit(write_shards, work, one, cards, folder) for one in chunks}
+            while unfinished:
+                done, unfinished = wait(unfinished, timeout=LOOK, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
         except BrokenProcessPool as error:
             raise DataError(
                 f"{folder}: a generating process died; the same command goes on from there"

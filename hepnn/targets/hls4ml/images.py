@@ -2,7 +2,8 @@
 
 - The padded identity of residual networks is a convolution of 1x1 whose weights are zeros and
   ones.
-- A depthwise convolution in fixed point is one over all maps, with zeros between them.
+- A depthwise convolution in fixed point, or in float with several kernels a map, is one over all
+  maps, with zeros between them.
 
 In logic a weight of zero costs nothing, and a weight of one is a wire.
 """
@@ -19,6 +20,7 @@ from hepnn.targets.hls4ml.groups import whole
 
 _IDENTITY = "hepnn.layers.shortcut.PaddedIdentity2D"
 _DEPTHWISE = "hepnn.layers.depthwise.QDepthwiseConv2D"
+_FLOAT_DEPTHWISE = "keras.src.layers.convolutional.depthwise_conv2d.DepthwiseConv2D"
 
 
 @contextlib.contextmanager
@@ -46,14 +48,31 @@ def mended() -> Iterator[None]:
 
     class _Depthwise(QLayerHandler, ConvHandler):
         def handle(self, layer: Any, entering: Any, leaving: Any) -> dict[str, Any]:
-            described = super().handle(layer, entering, leaving)
-            kernel = described.pop("depthwise_data")
-            *window, maps, multiplier = kernel.shape
-            together = whole(kernel.reshape(*window, 1, maps * multiplier), maps)
-            return {**described, "class_name": "Conv2D", "weight_data": together}
+            return _over_all_maps(super().handle(layer, entering, leaving))
 
-    registry.update({_IDENTITY: _Identity(), _DEPTHWISE: _Depthwise()})
+    class _FloatDepthwise(ConvHandler):
+        def handle(self, layer: Any, entering: Any, leaving: Any) -> dict[str, Any]:
+            described = super().handle(layer, entering, leaving)
+            return described if layer.depth_multiplier == 1 else _over_all_maps(described)
+
+    native = registry[_FLOAT_DEPTHWISE]
+    registry.update(
+        {_IDENTITY: _Identity(), _DEPTHWISE: _Depthwise(), _FLOAT_DEPTHWISE: _FloatDepthwise()}
+    )
     try:
         yield
     finally:
+        registry[_FLOAT_DEPTHWISE] = native
         del registry[_IDENTITY], registry[_DEPTHWISE]
+
+
+def _over_all_maps(described: dict[str, Any]) -> dict[str, Any]:
+    """Return hls4ml's description of a depthwise convolution as that of one over all maps."""
+    *window, maps, multiplier = described["depthwise_data"].shape
+    kernel = described["depthwise_data"].reshape(*window, 1, maps * multiplier)
+    dropped = ("depthwise_data", "depth_multiplier")
+    return {
+        **{key: value for key, value in described.items() if key not in dropped},
+        "class_name": "Conv2D",
+        "weight_data": whole(kernel, maps),
+    }
