@@ -22,6 +22,8 @@ from hepnn.targets import kit as kits
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
+README = Path(__file__).parents[2] / "README.md"
+
 BITS = 6
 
 #: Variants that are built for firmware by default: one of each kind of arithmetic.
@@ -55,7 +57,7 @@ def test_the_matrix_says_what_happens(
     assert support.verdicts()[label]["verdicts"][vocabulary][target] == found
 
 
-def test_the_matrix_has_no_cell_that_is_not_tried() -> None:
+def test_the_matrix_has_every_cell_and_no_other() -> None:
     known = support.verdicts()
     cells = {
         (label, v, t)
@@ -63,9 +65,25 @@ def test_the_matrix_has_no_cell_that_is_not_tried() -> None:
         for v, by in entry["verdicts"].items()
         for t in by
     }
-    assert cells <= set(CELLS)
-    assert {cell for cell in CELLS if _usual(*cell)} <= cells
+    assert cells == set(CELLS)
+    assert {label: entry["architecture"] for label, entry in known.items()} == {
+        label: name for label, (name, _) in narrow.variants().items()
+    }
     assert all(v in support.SIGNS or len(v) > len("no: ") for v in _all(known))
+
+
+def test_the_readme_has_the_matrix(request: pytest.FixtureRequest) -> None:
+    text = README.read_text()
+    before, rest = text.split("<!-- support matrix -->\n")
+    _, after = rest.split("<!-- end of support matrix -->\n")
+    matrix = support.markdown(support.verdicts())
+    filled = (
+        f"{before}<!-- support matrix -->\n{matrix}\n"
+        f"{support.LEGEND}\n<!-- end of support matrix -->\n{after}"
+    )
+    if request.config.getoption("--fill-support"):
+        files.write_text(README, filled)
+    assert text == filled
 
 
 def test_fixed_point_owes_bits_or_is_refused() -> None:

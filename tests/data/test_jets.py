@@ -24,6 +24,7 @@ from hepnn.data.generate.jets.columns import (
     GIVEN,
     LENGTH,
     OBSERVERS,
+    TURNED,
 )
 from hepnn.errors import DataError, RecipeError
 
@@ -427,6 +428,47 @@ def test_committed_constituents_are_those_of_jets(sample):
     assert pt.min() > 0
     assert set(np.unique(flat(table["charge"]))) == {-1, 0, 1}
     assert 0.6 < np.median(np.add.reduceat(pt, starts)) < 1.05
+
+
+def turned(pt, rapidity, azimuth):
+    """Evaluate the card's variables."""
+    from hepnn.data.expressions import Expression
+
+    columns = {"pt": pt, "rapidity": rapidity, "azimuth": azimuth}
+    for name, text in TURNED.items():
+        columns[name] = Expression(text)(columns)
+    return columns
+
+
+def test_jets_are_turned_along_the_axis_of_their_larger_moment():
+    ak = pytest.importorskip("awkward")
+    table = pq.read_table(COMMITTED / "constituents" / "sample.parquet")
+    pt, *place = (ak.from_arrow(table[name])[:300] for name in ("pt", "rapidity", "azimuth"))
+    known = turned(pt, *place)
+    for jet in range(300):
+        weight, x, y = (np.asarray(part[jet]) for part in (pt, *place))
+        moments = np.einsum("c,ci,cj->ij", weight, np.stack([x, y], 1), np.stack([x, y], 1))
+        _, axes = np.linalg.eigh(moments)
+        for name, axis in (("along", axes[:, 1]), ("across", axes[:, 0])):
+            found, wanted = np.asarray(known[name][jet]), x * axis[0] + y * axis[1]
+            sign = 1 if weight @ (wanted * np.abs(wanted)) >= 0 else -1
+            np.testing.assert_allclose(found, sign * wanted, atol=1e-6)
+
+
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_turned_or_mirrored_jet_is_the_same_to_a_network(mirrored):
+    ak = pytest.importorskip("awkward")
+    table = pq.read_table(COMMITTED / "constituents" / "sample.parquet")
+    pt, x, y = (ak.from_arrow(table[name])[:300] for name in ("pt", "rapidity", "azimuth"))
+    angle = np.random.default_rng(1).uniform(-np.pi, np.pi, 300)
+    cosine, sine = np.cos(angle), np.sin(angle)
+    flipped = -y if mirrored else y
+    moved = turned(pt, cosine * x + sine * flipped, cosine * flipped - sine * x)
+    still = turned(pt, x, y)
+    for name in ("along", "across"):
+        np.testing.assert_allclose(
+            ak.to_numpy(ak.flatten(moved[name])), ak.to_numpy(ak.flatten(still[name])), atol=1e-6
+        )
 
 
 def test_the_substructure_is_of_the_same_jets(sample):

@@ -12,6 +12,7 @@ from hepnn.data.generate.jets.columns import (
     GIVEN,
     LENGTH,
     OBSERVERS,
+    TURNED,
     Column,
 )
 from hepnn.data.generate.jets.settings import Settings
@@ -34,7 +35,12 @@ def cards(settings: Settings) -> dict[str, dict[str, Any]]:
     if settings.with_constituents:
         title = f"{TITLE}; their {LENGTH} leading constituents"
         lists = {"kind": "sequence", "length": LENGTH, "features": [dict(g) for g in GIVEN]}
-        found["constituents"] = {"title": title, "inputs": {"constituents": lists}, **shared}
+        found["constituents"] = {
+            "title": title,
+            "new_variables": dict(TURNED),
+            "inputs": {"constituents": lists},
+            **shared,
+        }
     return found
 
 

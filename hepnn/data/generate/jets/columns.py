@@ -61,8 +61,20 @@ CONSTITUENTS = (
     Column("charge", "e", "electric charge"),
 )
 
-#: What a network is given of a constituent: the stored quantities in GeV, and the products whose
-#: sums over the constituents are the jet's momentum across its axis and, squared, its mass.
+#: The jet turned about its axis: its longer side, the one of the larger second moment, lies along
+#: the first coordinate, and of each coordinate the side that weighs more is the positive one.
+TURNED: dict[str, str] = {
+    "angle": "arctan2(2 * sum(pt * rapidity * azimuth),"
+    " sum(pt * (rapidity**2 - azimuth**2))) / 2",
+    "turned_1": "rapidity * cos(angle) + azimuth * sin(angle)",
+    "turned_2": "azimuth * cos(angle) - rapidity * sin(angle)",
+    "along": "turned_1 * (1 if sum(pt * turned_1 * abs(turned_1)) >= 0 else -1)",
+    "across": "turned_2 * (1 if sum(pt * turned_2 * abs(turned_2)) >= 0 else -1)",
+}
+
+#: What a network is given of a constituent: where it is in the turned jet, its charge, and products
+#: with pT whose sums are the jet's momentum across its axis and, squared, its mass. Jets do not
+#: know which way is up; networks that are told learn the same from fewer of them.
 GIVEN: tuple[dict[str, str], ...] = (
     {
         "name": "pt",
@@ -70,7 +82,17 @@ GIVEN: tuple[dict[str, str], ...] = (
         "description": "transverse momentum; falling",
         "expression": "pt * jet_pt",
     },
-    *(column._asdict() for column in CONSTITUENTS[1:]),
+    {
+        "name": "along",
+        "unit": "1",
+        "description": "distance from the jet's axis along the longer side of the jet",
+    },
+    {
+        "name": "across",
+        "unit": "1",
+        "description": "distance from the jet's axis across that",
+    },
+    {"name": "charge", "unit": "e", "description": "electric charge"},
     {
         "name": "log_pt",
         "unit": "1",
@@ -81,24 +103,24 @@ GIVEN: tuple[dict[str, str], ...] = (
         "name": "log_distance",
         "unit": "1",
         "description": "logarithm of the distance from the jet's axis, 0.001 added",
-        "expression": "log(hypot(rapidity, azimuth) + 0.001)",
+        "expression": "log(hypot(along, across) + 0.001)",
     },
     {
-        "name": "pt_rapidity",
+        "name": "pt_along",
         "unit": "GeV",
-        "description": "transverse momentum times rapidity less that of the jet",
-        "expression": "pt * jet_pt * rapidity",
+        "description": "transverse momentum times the distance along",
+        "expression": "pt * jet_pt * along",
     },
     {
-        "name": "pt_azimuth",
+        "name": "pt_across",
         "unit": "GeV",
-        "description": "transverse momentum times azimuth less that of the jet",
-        "expression": "pt * jet_pt * azimuth",
+        "description": "transverse momentum times the distance across",
+        "expression": "pt * jet_pt * across",
     },
     {
         "name": "pt_distance2",
         "unit": "GeV",
         "description": "transverse momentum times the squared distance from the jet's axis",
-        "expression": "pt * jet_pt * (rapidity**2 + azimuth**2)",
+        "expression": "pt * jet_pt * (along**2 + across**2)",
     },
 )
