@@ -279,11 +279,19 @@ class TargetRequest(Declaration):
 
 
 class Bounds(Declaration):
-    """What a lossy artefact may change: design bounds for post-training fixed point."""
+    """What a lossy artefact may change: design bounds for post-training fixed point.
 
-    flips: float = Field(0.002, ge=0, description="fraction of events decided otherwise")
+    What counts as a flip, and what may shift, is the task's `changes`.
+    """
+
+    flips: float = Field(
+        0.002, ge=0, description="fraction of events (or pixels) that are decided otherwise"
+    )
     efficiency_shift: float = Field(
-        0.005, ge=0, description="signal efficiency at fixed background rate, absolute"
+        0.005,
+        ge=0,
+        description="signal efficiency at fixed background rate, absolute; of tasks without one, "
+        "the largest shift of their figure",
     )
 
 

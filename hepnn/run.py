@@ -3,7 +3,8 @@
 ```
 recipe.yaml            the recipe, every default written out
 manifest.json          versions, seed, data, stages with checksums, what failed
-data/                  scaling.npz; calibration, validation and test events
+data/                  scaling.npz, targets.npz of what is predicted; calibration, validation and
+                       test events
 stages/<stage>/        model.keras, history.csv, metrics.json, plots; checkpoint.npz in training
 exports/<stage>/<target>/   what each target wrote
 agreement.json, report.html

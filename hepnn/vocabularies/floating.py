@@ -66,7 +66,6 @@ class Float(Neurons, Representation, Sequences, Sets):
     Flatten = staticmethod(keras.layers.Flatten)
     Reshape = staticmethod(keras.layers.Reshape)
     Permute = staticmethod(keras.layers.Permute)
-    RepeatVector = staticmethod(keras.layers.RepeatVector)
     UpSampling1D = staticmethod(keras.layers.UpSampling1D)
     UpSampling2D = staticmethod(keras.layers.UpSampling2D)
     ZeroPadding1D = staticmethod(keras.layers.ZeroPadding1D)
@@ -89,6 +88,17 @@ class Float(Neurons, Representation, Sequences, Sets):
 
     # Of residual networks.
     PaddedIdentity2D = staticmethod(shortcut.PaddedIdentity2D)
+
+    def RepeatVector(self, n: int, *, name: str) -> Callable[[Any], Any]:  # noqa: N802
+        """Return what puts a row of numbers at each of `n` steps, in words that all targets have."""
+
+        def repeat(x: Any) -> Any:
+            features = x.shape[-1]
+            x = self.Reshape((1, 1, features), name=f"{name}_once")(x)
+            x = self.UpSampling2D((n, 1), name=f"{name}_repeat")(x)
+            return self.Reshape((n, features), name=name)(x)
+
+        return repeat
 
     def Input(self, shape: tuple[int, ...], **kwargs: Any) -> Any:  # noqa: N802
         """Return the tensor that an architecture starts from."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 import keras
-import numpy as np
 from alkaid.converter.builtin.keras.layers._base import ReplayOperationBase
 
 
@@ -19,11 +18,3 @@ class _Reshape(ReplayOperationBase):
     def call(self, inputs: Any) -> Any:
         """Return the numbers in the shape of one event."""
         return inputs.reshape((1, *self.op.target_shape))
-
-
-class _RepeatVector(ReplayOperationBase):
-    handles = (keras.layers.RepeatVector,)
-
-    def call(self, inputs: Any) -> Any:
-        """Return the numbers once a step."""
-        return np.repeat(inputs.reshape((1, 1, -1)), self.op.n, axis=1)
