@@ -107,7 +107,7 @@ class TFLiteArtefact:
         return "whole graph" if whole else f"in {len(delegates)} parts"
 
     def _open(self) -> Any:
-        from ai_edge_litert.interpreter import Interpreter
+        from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
         try:
             content = self.path.read_bytes()
@@ -117,12 +117,23 @@ class TFLiteArtefact:
         if content[4:8] != b"TFL3" or (size is not None and len(content) != size):
             # The interpreter maps the file as it lies there, and may crash on half of one.
             raise RunError(f"{self.path}: damaged or cut short; run 'hepnn deploy' again")
-        try:
-            lite = Interpreter(model_content=content, num_threads=self._threads)
-            lite.allocate_tensors()
-        except (ValueError, RuntimeError) as error:
-            raise TargetError(f"{self.path}: LiteRT refuses it: {one_line(error)}") from error
-        return lite
+        # XNNPACK refuses int8 layers whose scales are far apart; LiteRT's own kernels take them.
+        alone = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        for resolver in (OpResolverType.AUTO, alone):
+            try:
+                lite = Interpreter(
+                    model_content=content,
+                    num_threads=self._threads,
+                    experimental_op_resolver_type=resolver,
+                )
+                lite.allocate_tensors()
+            except (ValueError, RuntimeError) as error:
+                if resolver is alone or "XNNPACK" not in str(error):
+                    reason = one_line(error)
+                    raise TargetError(f"{self.path}: LiteRT refuses it: {reason}") from error
+            else:
+                return lite
+        raise AssertionError("the last resolver returns or raises")
 
     def _host(self, x: np.ndarray) -> np.ndarray:
         """Do what the interface leaves outside the file: the scaling and the int8 grid."""

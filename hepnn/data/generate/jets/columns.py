@@ -64,8 +64,7 @@ CONSTITUENTS = (
 #: The jet turned about its axis: its longer side, the one of the larger second moment, lies along
 #: the first coordinate, and of each coordinate the side that weighs more is the positive one.
 TURNED: dict[str, str] = {
-    "angle": "arctan2(2 * sum(pt * rapidity * azimuth),"
-    " sum(pt * (rapidity**2 - azimuth**2))) / 2",
+    "angle": "arctan2(2 * sum(pt * rapidity * azimuth), sum(pt * (rapidity**2 - azimuth**2))) / 2",
     "turned_1": "rapidity * cos(angle) + azimuth * sin(angle)",
     "turned_2": "azimuth * cos(angle) - rapidity * sin(angle)",
     "along": "turned_1 * (1 if sum(pt * turned_1 * abs(turned_1)) >= 0 else -1)",
