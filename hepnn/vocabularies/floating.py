@@ -90,7 +90,7 @@ class Float(Neurons, Representation, Sequences, Sets):
     PaddedIdentity2D = staticmethod(shortcut.PaddedIdentity2D)
 
     def RepeatVector(self, n: int, *, name: str) -> Callable[[Any], Any]:  # noqa: N802
-        """Return what puts a row of numbers at each of `n` steps, in words that all targets have."""
+        """Return what puts a row of numbers at `n` steps, in words that all targets have."""
 
         def repeat(x: Any) -> Any:
             features = x.shape[-1]
