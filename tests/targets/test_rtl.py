@@ -421,6 +421,23 @@ def test_mended_tracing_finds_the_larger_of_two_that_share_a_term(smaller):
     np.testing.assert_array_equal(result, wanted)
 
 
+def cut_at_minus_one():
+    """Return what a program makes of max(a - b / 2, -1), a and b being whole x in 0...15."""
+    (x,) = FVArray.from_kif(*(np.full(1, part) for part in (0, 4, 1)))
+    difference = x.quantize(0, 4, 0) - x.quantize(0, 4, 0) * 0.5
+    program = trace([x], [difference.max_of(-1.0)])
+    return program.predict(np.arange(16.0)[:, None])[:, 0]
+
+
+def test_mended_tracing_chooses_by_the_sign_that_was_meant():
+    with repairs.repaired():
+        np.testing.assert_array_equal(cut_at_minus_one(), np.arange(16) / 2)
+
+
+def test_plain_tracing_chooses_by_another_bit():
+    assert (cut_at_minus_one() != np.arange(16) / 2).any()
+
+
 def test_repairs_are_undone():
     from alkaid.trace.fixed_variable import FVariable
 

@@ -1,6 +1,6 @@
-"""Six faults of alkaid 0.8.2's tracing, mended for as long as a network is traced.
+"""Seven faults of alkaid 0.8.2's tracing, mended for as long as a network is traced.
 
-The first four gave firmware that differs from the Keras model without a word, the others stop
+The first five gave firmware that differs from the Keras model without a word, the others stop
 the tracer. They were found by comparing random operations with plain arithmetic, and are here
 with the smallest case that shows them.
 
@@ -14,8 +14,12 @@ with the smallest case that shows them.
    that is added brings the number to a coarser grid: `2 y + 0.25` for whole `y` on 1, 5, 1.
 4. *The larger of two numbers is the wrong one* when their difference cannot be negative, because
    its highest bit is then no sign: `max(x + y, x)` for `y >= 0`.
-5. *A matrix product of nothing but constants* ends in a bare StopIteration.
-6. *A matrix product with numbers of one bit, the sign alone,* looks them up in a table meant for
+5. *A choice by the sign of a number takes another bit* where the program, gone through once
+   more, knows the number to be in a smaller range. Two quantizations of `x` in 0...15 to whole
+   numbers, a and b, become one; `a - b / 2`, first held for -7.5...15, is then 0...7.5, and
+   `max(a - b / 2, -1)` looks at the bit of 4. A convolution of repeated pixels has such sums.
+6. *A matrix product of nothing but constants* ends in a bare StopIteration.
+7. *A matrix product with numbers of one bit, the sign alone,* looks them up in a table meant for
    0 and 1, and ends in an assertion.
 """
 
@@ -30,6 +34,9 @@ import numpy as np
 
 from hepnn.targets.fixed_point import ROUNDINGS
 
+#: alkaid's code of a choice between two numbers by the highest bit of a third.
+_CHOICE = 6
+
 #: The mends replace methods of alkaid's classes, so one network is traced at a time.
 _TRACING = threading.RLock()
 
@@ -40,6 +47,7 @@ def repaired() -> Iterator[None]:
     from alkaid.trace import fixed_variable_array
     from alkaid.trace.fixed_variable import FVariable
     from alkaid.trace.passes import canon
+    from alkaid.types import CombLogic
 
     with _TRACING, contextlib.ExitStack() as stack:
         for owner, name, mend in (
@@ -48,6 +56,7 @@ def repaired() -> Iterator[None]:
             (FVariable, "quantize", _mended_quantize),
             (FVariable, "max_of", _mended_maximum),
             (FVariable, "min_of", _mended_minimum),
+            (CombLogic, "exec_op", _mended_execution),
         ):
             original = getattr(owner, name)
             setattr(owner, name, mend(original))
@@ -136,6 +145,24 @@ def _mended_minimum(original: Any) -> Any:
         return original(self, other)
 
     return min_of
+
+
+def _mended_execution(original: Any) -> Any:
+    def exec_op(self: Any, op: Any, buffer: Any, inputs: Any) -> Any:
+        if op.opcode != _CHOICE or not _is_variable(buffer[op.addr[2]]):
+            return original(self, op, buffer, inputs)
+        if_set, if_not, key = (buffer[place] for place in op.addr)
+        held = self.ops[op.addr[2]].qint
+        # The highest bit, in the range that the number was held for, is set from here on; of a
+        # number with a sign, below here.
+        turn = 0.0 if held.min < 0 else 2.0 ** (held.kif[1] - 1)
+        below, from_there = key.high < turn, key.low >= turn
+        if below or from_there:
+            is_set = below if held.min < 0 else from_there
+            return if_set if is_set else if_not * 2.0 ** op.data[0]
+        return original(self, op, buffer, inputs)
+
+    return exec_op
 
 
 def _is_variable(value: Any) -> bool:
