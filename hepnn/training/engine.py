@@ -90,7 +90,8 @@ def multiplications(model: keras.Model) -> float:
             continue
         positions = 1
         if len(kernel.shape) > 2:  # a convolution's kernel is used at every output pixel
-            positions = int(np.prod(layer.output.shape[1:-1]))
+            outputs = keras.tree.flatten(layer.output)[0]  # a tied layer gives its kernel too
+            positions = int(np.prod(outputs.shape[1:-1]))
         again = getattr(layer, "recurrent_kernel", None)
         if again is not None:  # both kernels are used at every step
             positions = layer.input.shape[1]

@@ -149,3 +149,16 @@ def test_the_rule_takes_keras_for_heavy_batches(events: Events) -> None:
     assert engine.multiplications(model) == pytest.approx(28**2 * 150 + 100 * 1500 + 48000 + 10080)
     assert engine.choose(model, Memory(events), 1, []).engine == "epoch"
     assert engine.choose(model, Memory(events), 128, []).engine == "keras"
+
+
+def test_tied_kernels_are_counted_where_they_are_used(tensorflow: None) -> None:
+    from hepnn import architectures, vocabularies
+    from hepnn.training import engine
+
+    options = {"kind": "convolutional", "hidden": [4], "latent": 3, "tied": True}
+    build = architectures.get("autoencoder")
+    model = build((8, 8, 1), (8, 8, 1), nn=vocabularies.get("float"), **options)
+    maps = next(layer for layer in model.layers if getattr(layer, "filters", None) == 4)
+    sides = maps.compute_output_shape((None, 8, 8, 1))[0][1:3]
+    code = sides[0] * sides[1] * 4 * 3  # the decoder has it from the encoder
+    assert engine.multiplications(model) == sides[0] * sides[1] * 9 * 4 + code
