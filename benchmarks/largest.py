@@ -81,7 +81,7 @@ def step(name: str, batch: int) -> dict[str, float]:
     )
     driven = rules.wrap(model)
     task = get_task("segment" if len(published.output_shape) == 3 else "classify")
-    driven.compile(keras.optimizers.SGD(1e-6), loss=task.loss())
+    driven.compile(optimizer=keras.optimizers.SGD(1e-6), loss=task.loss())
     built = time.perf_counter() - began
     rng = np.random.default_rng(1)
     x = rng.normal(size=(batch, *published.input_shape)).astype(np.float32)
