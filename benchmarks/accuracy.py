@@ -101,7 +101,9 @@ def pca(run: Any, seed: int) -> dict[str, float]:
         train = division.take(train, np.flatnonzero(chosen))
     test = run.events("test")
     seen, looked_at = (task.encode(one, scaling).reshape(len(one), -1) for one in (train, test))
-    components = PCA(recipe.architecture.hyper["latent"], random_state=seed).fit(seen)
+    hyper = recipe.architecture.hyper
+    code = hyper["latent"] if "latent" in hyper else hyper["encoder"][-1]
+    components = PCA(code, random_state=seed).fit(seen)
     outputs = components.inverse_transform(components.transform(looked_at)).reshape(test.x.shape)
     return {
         f"pca_{figure}": value
