@@ -174,6 +174,8 @@ def of_metrics(metrics: dict[str, Any]) -> dict[str, float]:
     whole = ("accuracy", "loss", "explained", "mean_iou", "pixel_accuracy")
     figures = {key: metrics[key] for key in whole if key in metrics}
     figures |= {f"iou_{kind}": value for kind, value in metrics.get("iou", {}).items()}
+    for figure in ("rmse", "rmse_baseline"):  # of numbers that are predicted
+        figures |= {f"{figure}_{target}": v for target, v in metrics.get(figure, {}).items()}
     if "accuracy" in figures:
         del figures["loss"]
     else:
