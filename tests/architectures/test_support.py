@@ -31,7 +31,7 @@ BITS = 6
 ANSWERS, ANSWERS_IN_FIXED_POINT = 150, 3
 
 #: Variants that are built for firmware by default: one of each kind of arithmetic.
-BUILT = ("deep-sets", "gru", "lenet5", "resnet")
+BUILT = ("deep-sets", "gru", "lenet5")
 
 CELLS = [
     (label, vocabulary, target)
