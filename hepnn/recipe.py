@@ -284,9 +284,7 @@ class Bounds(Declaration):
     What counts as a flip, and what may shift, is the task's `changes`.
     """
 
-    flips: float = Field(
-        0.002, ge=0, description="fraction of events (or pixels) that are decided otherwise"
-    )
+    flips: float = Field(0.002, ge=0, description="fraction of events decided otherwise")
     efficiency_shift: float = Field(
         0.005,
         ge=0,

@@ -117,23 +117,22 @@ class TFLiteArtefact:
         if content[4:8] != b"TFL3" or (size is not None and len(content) != size):
             # The interpreter maps the file as it lies there, and may crash on half of one.
             raise RunError(f"{self.path}: damaged or cut short; run 'hepnn deploy' again")
-        # XNNPACK refuses int8 layers whose scales are far apart; LiteRT's own kernels take them.
-        alone = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        for resolver in (OpResolverType.AUTO, alone):
+
+        def prepared(**options: Any) -> Any:
+            lite = Interpreter(model_content=content, num_threads=self._threads, **options)
+            lite.allocate_tensors()
+            return lite
+
+        try:
             try:
-                lite = Interpreter(
-                    model_content=content,
-                    num_threads=self._threads,
-                    experimental_op_resolver_type=resolver,
-                )
-                lite.allocate_tensors()
-            except (ValueError, RuntimeError) as error:
-                if resolver is alone or "XNNPACK" not in str(error):
-                    reason = one_line(error)
-                    raise TargetError(f"{self.path}: LiteRT refuses it: {reason}") from error
-            else:
-                return lite
-        raise AssertionError("the last resolver returns or raises")
+                return prepared()
+            except RuntimeError as error:  # of some int8 networks; LiteRT's own kernels take them
+                if "XNNPACK" not in str(error):
+                    raise
+            alone = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+            return prepared(experimental_op_resolver_type=alone)
+        except (ValueError, RuntimeError) as error:
+            raise TargetError(f"{self.path}: LiteRT refuses it: {one_line(error)}") from error
 
     def _host(self, x: np.ndarray) -> np.ndarray:
         """Do what the interface leaves outside the file: the scaling and the int8 grid."""
