@@ -54,11 +54,11 @@ def baselines(
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import MaxAbsScaler, StandardScaler
 
-    from hepnn import pipeline
+    from hepnn import pipeline, preparation
     from hepnn.data import division
 
     loaded = pipeline.load(name, overrides)
-    divided = division.divide(pipeline.open_data(loaded), loaded.limit)
+    divided = division.divide(preparation.open_data(loaded), loaded.limit)
     train, test = divided.train.events, divided.test
     hidden = loaded.architecture.hyper.get("hidden") or [64]
     images = train.x.ndim > 2
@@ -88,14 +88,14 @@ def pca(run: Any, seed: int) -> dict[str, float]:
     """
     from sklearn.decomposition import PCA
 
-    from hepnn import pipeline
+    from hepnn import preparation
     from hepnn.data import division
     from hepnn.tasks import get as get_task
     from hepnn.tasks import scaling as scalings
 
     recipe = run.recipe
     task, scaling = get_task(recipe.task), scalings.of(run)
-    train = division.divide(pipeline.open_data(recipe), recipe.limit).train.events
+    train = division.divide(preparation.open_data(recipe), recipe.limit).train.events
     chosen = task.learns_from(train, run.classes)
     if chosen is not None:
         train = division.take(train, np.flatnonzero(chosen))
@@ -122,14 +122,14 @@ def pixels(run: Any, seed: int, wanted: Sequence[str]) -> dict[str, float]:
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    from hepnn import pipeline
+    from hepnn import preparation
     from hepnn.data import division
     from hepnn.tasks import get as get_task
 
     if not set(wanted) & set(PIXELS):
         return {}
     recipe, names = run.recipe, run.classes
-    train = division.divide(pipeline.open_data(recipe), recipe.limit).train.events
+    train = division.divide(preparation.open_data(recipe), recipe.limit).train.events
     test = run.events("test")
     (seen, of_seen), (new, of_new) = (
         (one.x.reshape(-1, one.x.shape[-1]), one.y.ravel()) for one in (train, test)

@@ -54,9 +54,9 @@ def accuracies(
     name: str, labels: list[int], seed: int, epochs: int, runs: Path
 ) -> dict[str, float]:
     """Return the test accuracy for each number of labels, from scratch and from the encoder."""
-    from hepnn import evaluation, pipeline
+    from hepnn import evaluation, pipeline, preparation
 
-    splits = pipeline.open_data(pipeline.load(name)).splits.model_dump()
+    splits = preparation.open_data(pipeline.load(name)).splits.model_dump()
     changes = {"seed": seed, "targets": [], "compress": [], "splits": splits}
     encoder = pipeline.train(name, changes, runs=runs, name=f"encoder{seed}")
     events = sum(encoder.manifest["data"]["events"].values())

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import console, pipeline
+from hepnn import console, pipeline, preparation
 from hepnn.data import division
 from hepnn.recipe import parse_override
 from hepnn.run import Run
@@ -125,7 +125,7 @@ def one_seed(
         figures[f"{name}_wall_seconds"] = run.manifest["wall_seconds"]
         console.say(f"seed {seed}, {name}: {kinds}")
     loaded = pipeline.load(recipes[0], overrides)
-    data = pipeline.open_data(loaded)
+    data = preparation.open_data(loaded)
     parts = division.divide(data, loaded.limit)
     train, test = parts.train.events, parts.test
     assert real is not None and scaling is not None

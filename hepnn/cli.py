@@ -165,11 +165,11 @@ def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -
 
     Example: hepnn check jet-tagger --set architecture.activation=tanh
     """
-    from hepnn import deployment, pipeline
+    from hepnn import deployment, pipeline, preparation
     from hepnn.recipe import parse_override
 
     loaded = pipeline.load(recipe, dict(parse_override(text) for text in set_ or []))
-    data = pipeline.open_data(loaded)
+    data = preparation.open_data(loaded)
     rows = deployment.preflight(loaded, data.shape, data.classes)
     refused = any(row["verdict"] == "refused" for row in rows)
     if as_json:

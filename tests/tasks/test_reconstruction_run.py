@@ -11,7 +11,7 @@ import pytest
 from clouds import FEATURES
 from typer.testing import CliRunner
 
-from hepnn import cli, deployment, files, pipeline
+from hepnn import cli, deployment, files, pipeline, preparation
 from hepnn.errors import RecipeError, RunError, TargetError
 from hepnn.run import Run, open_stage
 from hepnn.tasks import scaling as scalings
@@ -49,7 +49,7 @@ def run(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
 def test_the_background_alone_is_scaled_and_learnt(run: Run, clouds_folder: Path) -> None:
     from hepnn.data import division
 
-    train = division.divide(pipeline.open_data(run.recipe)).train
+    train = division.divide(preparation.open_data(run.recipe)).train
     low = train.events.x[train.events.y == 0]  # type: ignore[union-attr]
     scaling = scalings.of(run)
     assert scaling is not None and scaling.names == tuple(FEATURES)
