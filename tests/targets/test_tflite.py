@@ -234,3 +234,37 @@ def test_the_first_lane_is_found_behind_a_flatten(tensorflow):
     layer, lane = first_lane(model)
     assert layer.name.startswith("q_dense")
     assert lane.k.shape == (1, 2, 3)
+
+
+def test_int8_that_xnnpack_refuses_runs_on_the_builtin_kernels(tensorflow, tmp_path):
+    """Two quantities that nearly cancel: the output's scale is below 1/256 of the products'."""
+    from ai_edge_litert.interpreter import Interpreter, OpResolverType
+    from keras import initializers
+
+    from hepnn import vocabularies
+
+    nn = vocabularies.get("float")
+    rng = np.random.default_rng(5)
+    x = np.repeat(rng.normal(size=(300, 1)), 2, axis=1).astype(np.float32)
+    x[:, 1] += (1e-5 * rng.normal(size=300)).astype(np.float32)
+    inputs = nn.Input((2,))
+    difference = nn.Dense(1, kernel_initializer=initializers.Constant([[1.0], [-1.0]]))
+    model = nn.Model(inputs, difference(inputs))
+    (artefact,) = written(model, tmp_path, x, False, formats=("int8",))
+    with pytest.raises(RuntimeError, match="XNNPACK"):
+        Interpreter(model_path=str(artefact.path)).allocate_tensors()
+    assert artefact.cost()["xnnpack"] == "no"
+    reference = Interpreter(
+        model_path=str(artefact.path), experimental_op_resolver_type=OpResolverType.BUILTIN_REF
+    )
+    reference.allocate_tensors()
+    into, out = reference.get_input_details()[0], reference.get_output_details()[0]
+    (scale, zero), (unit, origin) = into["quantization"], out["quantization"]
+    codes = np.clip(np.round(x / np.float32(scale)) + zero, -128, 127).astype(np.int8)
+    wanted = []
+    for event in codes:
+        reference.set_tensor(into["index"], event[None])
+        reference.invoke()
+        wanted.append(reference.get_tensor(out["index"])[0])
+    wanted = (np.array(wanted, np.float32) - origin) * np.float32(unit)
+    np.testing.assert_array_equal(artefact.predict(x), wanted)
