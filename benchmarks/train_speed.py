@@ -44,7 +44,7 @@ def measure(vocabulary: str, batch: int, events: int, epochs: int) -> dict[str, 
     from hepnn.data.feed import Memory
     from hepnn.recipe import Architecture
     from hepnn.run import Events
-    from hepnn.tasks import classify
+    from hepnn.tasks.classify import Classify
     from hepnn.training import engine, network
 
     x, y = jets(events)
@@ -56,7 +56,7 @@ def measure(vocabulary: str, batch: int, events: int, epochs: int) -> dict[str, 
         keras.utils.set_random_seed(1)
         grid = scaling.standard(x)
         model = network.assemble(architecture, x.shape[1:], (5,), vocabulary, grid, options)
-        model.compile("adam", classify.loss(), weighted_metrics=classify.metrics())
+        model.compile("adam", Classify().loss(), weighted_metrics=Classify().metrics())
         drivers[name] = driver(model, data, None, batch)
     seconds: dict[str, list[float]] = {name: [] for name in drivers}
     losses = {}

@@ -1,7 +1,7 @@
 """hepnn: one network, the same bits in Keras, TFLite, HLS and Verilog.
 
-The public names are those of the command line: `train`, `deploy`, `agree`, `evaluate`,
-`open_run`. They are loaded when used; importing hepnn imports no TensorFlow.
+The public names are those of the command line: `train`, `adopt`, `deploy`, `agree`,
+`evaluate`, `open_run`. They are loaded when used; importing hepnn imports no TensorFlow.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from typing import Any
 _PUBLIC = {
     "train": "hepnn.pipeline",
     "resume": "hepnn.pipeline",
+    "adopt": "hepnn.adoption",
     "deploy": "hepnn.deployment",
-    "evaluate": "hepnn.pipeline",
+    "evaluate": "hepnn.evaluation",
     "agree": "hepnn.agreement",
     "open_run": "hepnn.run",
     "HepnnError": "hepnn.errors",

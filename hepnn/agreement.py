@@ -228,7 +228,7 @@ def _agree_stage(run: Run, stage: str, events: Events) -> dict[str, Any]:
     from hepnn.training import network
 
     task, scaling = get_task(run.recipe.task), scalings.of(run)
-    whole = network.load_model(run.model_file(stage))
+    whole = network.of_run(run, stage)
     references: dict[str | None, np.ndarray] = {}
     found: dict[str, Any] = {}
     for folder in sorted(path.parent for path in run.exports(stage).glob("*/target.json")):

@@ -76,6 +76,34 @@ def train(
 
 
 @app.command()
+def adopt(
+    model: Annotated[Path, typer.Argument(help="A Keras 3 model: a .keras file.")],
+    data: Annotated[
+        str,
+        typer.Option(
+            help="Events that it takes: an npz with x, and y if there are labels; a Parquet file; "
+            "or a data card."
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    task: Annotated[str | None, typer.Option(help="By default what the labels are for.")] = None,
+    imports: Annotated[
+        list[str] | None,
+        typer.Option("--import", help="Package that the model's own layers are in. Repeatable."),
+    ] = None,
+    runs: Runs = Path("runs"),
+) -> None:
+    """Make a run of a model that was trained elsewhere. The last line is the run's path.
+
+    Example: hepnn adopt tagger.keras --data jets.npz --name tagger && hepnn deploy tagger
+    """
+    from hepnn.adoption import adopt as adopted
+
+    run = adopted(model, data, name=name, task=task, runs=runs, imports=imports or ())
+    print(run.path)
+
+
+@app.command()
 def deploy(
     run: WhichRun,
     to: Annotated[list[str] | None, typer.Option(help="Target. Repeatable.")] = None,

@@ -153,7 +153,7 @@ def _ship(run: Run, request: TargetRequest) -> None:
     target = targets.get(request.name)
     kit = _kit(request)
     stage = _stage_of(request, run.stages)
-    whole = network.load_model(run.model_file(stage))
+    whole = network.of_run(run, stage)
     model, exact = network.up_to(whole, request.part), bool(quantize.bits(whole))
     began = time.perf_counter()
     final = run.exports(stage) / agreement.label(request.name, request.part)

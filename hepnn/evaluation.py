@@ -35,7 +35,7 @@ def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
     task, scaling = get_task(run.recipe.task), scalings.of(run)
     data = task.view(division.read_for(run, dataset), run.classes, scaling, run.recipe.seed)
     for stage in run.stages:
-        outputs = network.predict(network.load_model(run.model_file(stage)), data.x)
+        outputs = network.predict(network.of_run(run, stage), data.x)
         document["stages"][stage] = task.evaluate(outputs, data, run.classes, scaling=scaling)
     return document
 

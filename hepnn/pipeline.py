@@ -33,7 +33,7 @@ from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
 from hepnn.data import division
 from hepnn.data.division import Divided
-from hepnn.errors import HepnnError, RecipeError
+from hepnn.errors import HepnnError, RecipeError, RunError
 from hepnn.recipe import Recipe
 from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
@@ -102,6 +102,8 @@ def resume(run: Run, *, deploy: bool = False) -> Run:
     HepnnError
         As `train`, and if the data are not those that the run was started on.
     """
+    if "adopted" in run.manifest:
+        raise RunError(f"run {run.name} was adopted: it has no training to go on with")
     return _go_on(run, preparation.open_data(run.recipe), None, deploy)
 
 
@@ -153,7 +155,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
     vocabulary, options = "float", {}
     if number:
         earlier = recipe.stages[number - 1]
-        before = network.load_model(run.model_file(earlier))
+        before = network.of_run(run, earlier)
         calibration = run.events("calibration").x
         plan = compress.plan(recipe.compress[number - 1], before, calibration)
         vocabulary = plan.vocabulary or run.manifest["stages"][earlier]["vocabulary"]
@@ -238,8 +240,7 @@ def _start(run: Run, model: Any) -> None:
     from hepnn.training import network
 
     origin, stage = runs_module.open_stage(run.recipe.start or "", run.path.parent)
-    path = origin.model_file(stage)
-    before = network.load_model(path)
+    before = network.of_run(origin, stage)
     taken = network.warm_start(model, before, leaving=("input_scaling",))
     taken = [name for name in taken if model.get_layer(name).weights]
     if not taken:
@@ -251,7 +252,12 @@ def _start(run: Run, model: Any) -> None:
             f"start: no layer of {run.recipe.start} has name and shape of one of this network; it "
             f"has {other}, this one {own}"
         )
-    known = {"run": str(origin), "stage": stage, "sha256": files.sha256(path), "layers": taken}
+    known = {
+        "run": str(origin),
+        "stage": stage,
+        "sha256": files.sha256(origin.model_file(stage)),
+        "layers": taken,
+    }
     run.record(start=known)
 
 

@@ -88,9 +88,10 @@ AnySplits = Annotated[
 
 
 class ClassifyTask(Declaration):
-    """One logit a class."""
+    """One logit a class, or the probabilities of a network that was not made here."""
 
     name: Literal["classify"] = "classify"
+    outputs: Literal["logits", "probabilities"] = "logits"
 
 
 class RegressTask(Declaration):
@@ -132,12 +133,18 @@ class GenerateTask(Declaration):
     conditional: bool = False
 
 
+class EmbedTask(Declaration):
+    """Numbers that are not judged by labels."""
+
+    name: Literal["embed"]
+
+
 def _named(content: Any) -> Any:
     return {"name": content} if isinstance(content, str) else content
 
 
 AnyTask = Annotated[
-    ClassifyTask | RegressTask | SegmentTask | ReconstructTask | GenerateTask,
+    ClassifyTask | RegressTask | SegmentTask | ReconstructTask | GenerateTask | EmbedTask,
     Field(discriminator="name"),
     BeforeValidator(_named),
 ]

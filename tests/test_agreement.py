@@ -15,7 +15,7 @@ from hepnn import agreement, files
 from hepnn.errors import AgreementBroken, RunError
 from hepnn.recipe import Bounds
 from hepnn.run import Events, Run
-from hepnn.tasks import classify
+from hepnn.tasks.classify import Classify
 
 
 def _events(y: np.ndarray) -> Events:
@@ -28,10 +28,10 @@ def test_one_bit_on_one_event_is_a_mismatch() -> None:
     answer = reference.copy()
     answer[7, 1] = np.nextafter(answer[7, 1], np.float32(9))
     events = _events(rng.integers(0, 3, 1000))
-    found = agreement.compare(reference, answer, events, classify)
+    found = agreement.compare(reference, answer, events, Classify())
     assert (found["bit_exact"], found["mismatches"], found["decision_flips"]) == (False, 1, 0.0)
     assert 0 < found["max_abs_diff"] < 1e-6
-    same = agreement.compare(reference, reference.copy(), events, classify)
+    same = agreement.compare(reference, reference.copy(), events, Classify())
     assert same["bit_exact"] and same["max_abs_diff"] == same["max_efficiency_shift"] == 0.0
 
 
@@ -39,7 +39,7 @@ def test_not_a_number_is_a_mismatch() -> None:
     reference = np.zeros((100, 2), np.float32)
     answer = reference.copy()
     answer[3, 0] = np.nan
-    found = agreement.compare(reference, answer, _events(np.arange(100) % 2), classify)
+    found = agreement.compare(reference, answer, _events(np.arange(100) % 2), Classify())
     assert found["mismatches"] == 1
     assert found["max_abs_diff"] == np.finfo(np.float32).max
 
@@ -52,7 +52,7 @@ def test_flips_and_the_shift_of_efficiency_are_counted() -> None:
     logits[100:, 0] = np.linspace(-4, -1, 100)
     moved = logits.copy()
     moved[0, 0] = -9.0
-    found = agreement.compare(logits, moved, _events(y), classify)
+    found = agreement.compare(logits, moved, _events(y), Classify())
     assert found["decision_flips"] == 1 / 200
     assert found["max_efficiency_shift"] == pytest.approx(0.01)
 

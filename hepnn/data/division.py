@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from hepnn import console
-from hepnn.data import groups, splits, statistics, weights
+from hepnn.data import bare, groups, splits, statistics, weights
 from hepnn.data.assemble import Rows
 from hepnn.data.card import Classes
 from hepnn.data.dataset import Dataset, open_dataset
@@ -76,15 +76,17 @@ def read(data: Dataset) -> Events:
 
 
 def read_for(run: Run, name: str | Path) -> Events:
-    """Read other events for a run's networks.
+    """Read other events for a run's networks: of a card, or of a file without one.
 
     Raises
     ------
     DataError
         If they have another shape or other classes than the run.
     """
-    data = open_dataset(name, run.recipe.inputs)
     shape = tuple(run.manifest["data"]["shape"])
+    if bare.is_bare(name):
+        return _read_bare(run, Path(name), shape)
+    data = open_dataset(name, run.recipe.inputs)
     if data.shape != shape:
         raise DataError(
             f"dataset {data.name} has events of shape {data.shape}, run {run.name} of {shape}"
@@ -92,6 +94,24 @@ def read_for(run: Run, name: str | Path) -> Events:
     if data.classes != run.classes:
         raise DataError(f"dataset {data.name} has other classes than run {run.name}")
     return read(data)
+
+
+def _read_bare(run: Run, path: Path, shape: tuple[int, ...]) -> Events:
+    found = bare.read(path, shape)
+    known = run.events("test").y
+    y = found.y
+    if y is None:
+        if known.size:
+            raise DataError(f"{path}: no labels {bare.LABELS!r}, which run {run.name} is judged by")
+        y = np.empty((len(found.x), 0), np.float32)
+    if y.shape[1:] != known.shape[1:]:
+        raise DataError(
+            f"{path}: labels of shape {y.shape[1:]}, run {run.name} has {known.shape[1:]}"
+        )
+    y = y.astype(known.dtype)
+    if run.classes and known.dtype.kind == "i" and not 0 <= y.min() <= y.max() < len(run.classes):
+        raise DataError(f"{path}: labels beyond the {len(run.classes)} classes of run {run.name}")
+    return Events(found.x, y, found.weight)
 
 
 def divide(data: Dataset, limit: int | None = None) -> Divided:

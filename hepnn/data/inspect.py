@@ -11,23 +11,11 @@ from typing import Any
 import numpy as np
 
 from hepnn import console
+from hepnn.data import bare, groups, statistics
 from hepnn.data import card as cards
 from hepnn.data import dataset as datasets
-from hepnn.data import groups, statistics
-from hepnn.data.card import Classes, Feature, Image, Source
-from hepnn.data.sources import open_part
+from hepnn.data.card import Classes, Feature, Image
 from hepnn.errors import DataError
-
-#: Suffix of a bare file, or `/` for a folder, and the format it is looked at in.
-FORMATS = {
-    ".root": "root",
-    ".parquet": "parquet",
-    ".h5": "hdf5",
-    ".hdf5": "hdf5",
-    ".npz": "npz",
-    ".csv": "csv",
-    "/": "images",
-}
 
 #: Values that are kept of a feature and class, for its histogram.
 DRAWN = 20_000
@@ -119,8 +107,8 @@ def summarize(name: str | Path, plot: Path | None = None) -> dict[str, Any]:
     """
     path = Path(name)
     kind = "/" if path.is_dir() and not (path / "dataset.yaml").exists() else path.suffix
-    if kind in FORMATS and path.exists():
-        return _bare(path, FORMATS[kind])
+    if kind in bare.FORMATS and path.exists():
+        return _bare(path, bare.FORMATS[kind])
     card, _ = cards.load(name)
     document: dict[str, Any] = {"name": card.name, "title": card.title, "groups": {}, "plots": []}
     looks = dict(card.inputs)
@@ -223,7 +211,7 @@ def _bare(path: Path, kind: str) -> dict[str, Any]:
             raise DataError(f"{path}: has no tree")
         tree = max(document["trees"], key=lambda name: document["trees"][name])
         document["tree"] = tree
-    reader = open_part(_card_of(path, kind, tree), path)
+    reader = bare.open_file(path, kind, tree)
     with contextlib.closing(reader):
         document["entries"] = reader.entries
         for name, column in reader.columns.items():
@@ -254,15 +242,3 @@ def _content(value: Any) -> np.ndarray:
     import awkward as ak
 
     return ak.to_numpy(ak.flatten(value, axis=None))
-
-
-def _card_of(path: Path, kind: str, tree: str | None) -> cards.Card:
-    """Return the least card that opens a file."""
-    return cards.Card(
-        name=path.name,
-        title="",
-        source=Source(format=kind, files=[str(path)], tree=tree),
-        inputs={"none": cards.Features(features=[Feature(name="none")])},
-        labels=cards.Unlabelled(),
-        licence="",
-    )

@@ -19,11 +19,12 @@ from hepnn.run import Events
 from hepnn.tasks.scaling import Scaling
 
 TASKS = {
-    "classify": "hepnn.tasks.classify",
+    "classify": "hepnn.tasks.classify:Classify",
     "regress": "hepnn.tasks.regress",
     "segment": "hepnn.tasks.segment:Segment",
     "reconstruct": "hepnn.tasks.reconstruct:Reconstruct",
     "generate": "hepnn.tasks.generate:Generate",
+    "embed": "hepnn.tasks.embed",
 }
 
 

@@ -1,210 +1,229 @@
 """Classification: one logit a class, the softmax outside the network.
 
 Leaving the softmax out keeps the network exact in fixed point; the decision, the largest
-logit, needs none.
+logit, needs none. Networks that were made elsewhere may end in probabilities.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from scipy.stats import beta
 
+from hepnn.errors import RecipeError
 from hepnn.run import Events
 from hepnn.tasks import Figure, Words, bootstrap, roc
 from hepnn.tasks.bootstrap import COVERAGE, central
 from hepnn.tasks.scaling import Scaling
 
-#: The kind of labels that is predicted.
-LABELS = "classes"
-
-#: Logits have no scaling.
-SCALED = None
-
-#: The inputs are quantities of the data.
-FROM_NOISE = False
-
-FIGURES = {
-    "auc": Figure("AUC"),
-    "efficiency_at_background": Figure("signal efficiency at {} % background", percent=True),
-    "rejection_at_efficiency": Figure("background rejection at {} % efficiency"),
-}
-
-PICTURES = {"confusion": "Confusion", "roc": "ROC, each class against the others"}
-
-WORDS = Words("decision", "flip", "efficiency")
+#: What a network puts out: see `Classify`.
+Outputs = Literal["logits", "probabilities"]
 
 
-def shapes(shape: tuple[int, ...], names: Sequence[Any]) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return the event's shape, and one logit a class."""
-    return shape, (len(names),)
-
-
-def view(events: Events, names: Sequence[str], scaling: Scaling | None, seed: int) -> Events:
-    """Return the events as they are."""
-    return events
-
-
-def learns_from(events: Events, names: Sequence[str]) -> np.ndarray | None:
-    """Return None: all events are trained on."""
-    return None
-
-
-def loss() -> Any:
-    """Return the cross-entropy of the softmax of the logits."""
-    import keras
-
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-
-def metrics() -> list[Any]:
-    """Return what is followed in training."""
-    import keras
-
-    return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-
-
-def encode(events: Events, scaling: Scaling | None = None) -> np.ndarray:
-    """Return class numbers as they are."""
-    return events.y
-
-
-def decode(outputs: np.ndarray, scaling: Scaling | None = None) -> np.ndarray:
-    """Return logits as they are: what is decided is left to `decisions`."""
-    return outputs
-
-
-def scores(logits: np.ndarray) -> np.ndarray:
-    """Return the softmax `(events, classes)` in double precision."""
-    shifted = logits.astype(np.float64) - logits.max(axis=-1, keepdims=True)
-    exponential = np.exp(shifted)
-    return exponential / exponential.sum(axis=-1, keepdims=True)
-
-
-def decisions(logits: np.ndarray) -> np.ndarray:
-    """Return the class of the largest logit, the first one of equals."""
-    return logits.argmax(axis=-1)
-
-
-def evaluate(
-    logits: np.ndarray,
-    events: Events,
-    classes: Sequence[str],
-    seed: int = 0,
-    scaling: Scaling | None = None,
-) -> dict[str, Any]:
-    """Return every metric with its interval.
-
-    The accuracy's interval is binomial (Clopper-Pearson) for unweighted events; all others are
-    the central 68.27 % of a Poisson bootstrap of the events. Each class is signal against all
-    others.
+class Classify:
+    """The task.
 
     Parameters
     ----------
-    logits
-        `(events, classes)`.
-    events
-        The events, with labels and weights.
-    classes
-        Names of the classes.
-    seed
-        Seed of the bootstrap.
-    scaling
-        Of no meaning here.
+    outputs
+        `logits`, or `probabilities` of a network that ends in a softmax or a sigmoid. A network
+        with one output for two classes gives that of the second.
     """
-    probability = scores(logits)
-    right = decisions(logits) == events.y
-    weight = events.weight.astype(np.float64)
-    confusion = np.zeros((len(classes), len(classes)))
-    np.add.at(confusion, (events.y, decisions(logits)), weight)
-    picked = probability[np.arange(len(events)), events.y]
-    report: dict[str, Any] = {
-        "events": len(events),
-        "loss": float(np.average(-np.log(np.maximum(picked, 1e-300)), weights=weight)),
-        "accuracy": float(np.average(right, weights=weight)),
-        "confusion": confusion.tolist(),
+
+    LABELS = "classes"
+    SCALED = None
+    FROM_NOISE = False
+    FIGURES = {
+        "auc": Figure("AUC"),
+        "efficiency_at_background": Figure("signal efficiency at {} % background", percent=True),
+        "rejection_at_efficiency": Figure("background rejection at {} % efficiency"),
     }
-    drawn = bootstrap.draws(len(events), seed)
-    if np.all(weight == weight[0]):
-        report["accuracy_interval"] = binomial(int(right.sum()), len(right))
-    else:
-        replicas = [(one * weight) @ right / (one @ weight) for one in drawn]
-        report["accuracy_interval"] = central(np.array(replicas))
-    for number, name in enumerate(classes):
-        signal = events.y == number
-        roc.report_into(report, name, probability[:, number], signal, weight, drawn)
-    return report
+    PICTURES = {"confusion": "Confusion", "roc": "ROC, each class against the others"}
+    WORDS = Words("decision", "flip", "efficiency")
 
+    def __init__(self, outputs: Outputs = "logits") -> None:
+        self.outputs = outputs
 
-def headline(metrics: Mapping[str, Any]) -> str:
-    """Return the accuracy.
+    def shapes(
+        self, shape: tuple[int, ...], names: Sequence[Any]
+    ) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Return the event's shape, and one logit a class.
 
-    >>> headline({"accuracy": 0.71642})
-    'accuracy 0.7164'
-    """
-    return f"accuracy {metrics['accuracy']:.4f}"
+        Raises
+        ------
+        RecipeError
+            If the task is that of a network which puts out probabilities.
+        """
+        if self.outputs != "logits":
+            raise RecipeError("task.outputs: a network that is trained here puts out logits")
+        return shape, (len(names),)
 
+    def view(
+        self, events: Events, names: Sequence[str], scaling: Scaling | None, seed: int
+    ) -> Events:
+        """Return the events as they are."""
+        return events
 
-def rows(metrics: Mapping[str, Any]) -> dict[str, str]:
-    """Return accuracy, and of each class AUC and signal efficiency at 1 % background."""
-    low, high = metrics["accuracy_interval"]
-    at_one_percent = metrics["efficiency_at_background"]["0.01"]
-    return {
-        "events": str(metrics["events"]),
-        "accuracy": f"{metrics['accuracy']:.4f} [{low:.4f}, {high:.4f}]",
-        **{f"AUC {name}": f"{value:.4f}" for name, value in metrics["auc"].items()},
-        **{f"eff@1% {name}": f"{value:.3f}" for name, value in at_one_percent.items()},
-    }
+    def learns_from(self, events: Events, names: Sequence[str]) -> np.ndarray | None:
+        """Return None: all events are trained on."""
+        return None
 
+    def loss(self) -> Any:
+        """Return the cross-entropy of the softmax of the logits."""
+        import keras
 
-def pictures(
-    logits: np.ndarray,
-    events: Events,
-    classes: Sequence[str],
-    metrics: Mapping[str, Any],
-    folder: Path,
-    scaling: Scaling | None = None,
-) -> None:
-    """Draw which class is taken for which, and the ROC curve of each class."""
-    from hepnn import plots
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
-    plots.confusion(np.asarray(metrics["confusion"]), classes, folder / "confusion.svg")
-    score = scores(logits)
-    curves = {}
-    for number, name in enumerate(classes):
-        _, signal, fakes = roc.curve(score[:, number], events.y == number, events.weight)
-        curves[name] = {"signal": signal, "background": fakes, "auc": metrics["auc"][name]}
-    plots.roc(curves, folder / "roc.svg")
+    def metrics(self) -> list[Any]:
+        """Return what is followed in training."""
+        import keras
 
+        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
-def changes(
-    reference: np.ndarray,
-    answer: np.ndarray,
-    events: Events,
-    scaling: Scaling | None = None,
-    names: Sequence[str] = (),
-) -> dict[str, float]:
-    """Return what other logits change.
+    def encode(self, events: Events, scaling: Scaling | None = None) -> np.ndarray:
+        """Return class numbers as they are."""
+        return events.y
 
-    `decision_flips` is the fraction of events decided otherwise, `max_efficiency_shift` the
-    largest change, over classes and background rates, of the signal efficiency.
+    def decode(self, outputs: np.ndarray, scaling: Scaling | None = None) -> np.ndarray:
+        """Return logits as they are: what is decided is left to `decisions`."""
+        return outputs
 
-    Parameters
-    ----------
-    reference, answer
-        Logits `(events, classes)`.
-    events
-        Labels and weights.
-    scaling, names
-        Of no meaning here.
-    """
-    return {
-        "decision_flips": float(np.mean(decisions(reference) != decisions(answer))),
-        "max_efficiency_shift": _efficiency_shift(reference, answer, events),
-    }
+    def scores(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the probabilities `(events, classes)` in double precision."""
+        outputs = outputs.astype(np.float64)
+        if self.outputs == "probabilities":
+            return outputs if outputs.shape[-1] > 1 else np.hstack([1 - outputs, outputs])
+        logits = outputs if outputs.shape[-1] > 1 else np.hstack([0 * outputs, outputs])
+        exponential = np.exp(logits - logits.max(axis=-1, keepdims=True))
+        return exponential / exponential.sum(axis=-1, keepdims=True)
+
+    def decisions(self, outputs: np.ndarray) -> np.ndarray:
+        """Return the class of the largest output, the first one of equals."""
+        if outputs.shape[-1] > 1:
+            return outputs.argmax(axis=-1)
+        return (outputs[:, 0] > (0.5 if self.outputs == "probabilities" else 0.0)).astype(np.int64)
+
+    def evaluate(
+        self,
+        logits: np.ndarray,
+        events: Events,
+        classes: Sequence[str],
+        seed: int = 0,
+        scaling: Scaling | None = None,
+    ) -> dict[str, Any]:
+        """Return every metric with its interval.
+
+        The accuracy's interval is binomial (Clopper-Pearson) for unweighted events; all others are
+        the central 68.27 % of a Poisson bootstrap of the events. Each class is signal against all
+        others.
+
+        Parameters
+        ----------
+        logits
+            `(events, classes)`.
+        events
+            The events, with labels and weights.
+        classes
+            Names of the classes.
+        seed
+            Seed of the bootstrap.
+        scaling
+            Of no meaning here.
+        """
+        probability = self.scores(logits)
+        decided = self.decisions(logits)
+        right = decided == events.y
+        weight = events.weight.astype(np.float64)
+        confusion = np.zeros((len(classes), len(classes)))
+        np.add.at(confusion, (events.y, decided), weight)
+        picked = probability[np.arange(len(events)), events.y]
+        report: dict[str, Any] = {
+            "events": len(events),
+            "loss": float(np.average(-np.log(np.maximum(picked, 1e-300)), weights=weight)),
+            "accuracy": float(np.average(right, weights=weight)),
+            "confusion": confusion.tolist(),
+        }
+        drawn = bootstrap.draws(len(events), seed)
+        if np.all(weight == weight[0]):
+            report["accuracy_interval"] = binomial(int(right.sum()), len(right))
+        else:
+            replicas = [(one * weight) @ right / (one @ weight) for one in drawn]
+            report["accuracy_interval"] = central(np.array(replicas))
+        for number, name in enumerate(classes):
+            signal = events.y == number
+            roc.report_into(report, name, probability[:, number], signal, weight, drawn)
+        return report
+
+    def headline(self, metrics: Mapping[str, Any]) -> str:
+        """Return the accuracy.
+
+        >>> headline({"accuracy": 0.71642})
+        'accuracy 0.7164'
+        """
+        return f"accuracy {metrics['accuracy']:.4f}"
+
+    def rows(self, metrics: Mapping[str, Any]) -> dict[str, str]:
+        """Return accuracy, and of each class AUC and signal efficiency at 1 % background."""
+        low, high = metrics["accuracy_interval"]
+        at_one_percent = metrics["efficiency_at_background"]["0.01"]
+        return {
+            "events": str(metrics["events"]),
+            "accuracy": f"{metrics['accuracy']:.4f} [{low:.4f}, {high:.4f}]",
+            **{f"AUC {name}": f"{value:.4f}" for name, value in metrics["auc"].items()},
+            **{f"eff@1% {name}": f"{value:.3f}" for name, value in at_one_percent.items()},
+        }
+
+    def pictures(
+        self,
+        logits: np.ndarray,
+        events: Events,
+        classes: Sequence[str],
+        metrics: Mapping[str, Any],
+        folder: Path,
+        scaling: Scaling | None = None,
+    ) -> None:
+        """Draw which class is taken for which, and the ROC curve of each class."""
+        from hepnn import plots
+
+        plots.confusion(np.asarray(metrics["confusion"]), classes, folder / "confusion.svg")
+        score = self.scores(logits)
+        curves = {}
+        for number, name in enumerate(classes):
+            _, signal, fakes = roc.curve(score[:, number], events.y == number, events.weight)
+            curves[name] = {"signal": signal, "background": fakes, "auc": metrics["auc"][name]}
+        plots.roc(curves, folder / "roc.svg")
+
+    def changes(
+        self,
+        reference: np.ndarray,
+        answer: np.ndarray,
+        events: Events,
+        scaling: Scaling | None = None,
+        names: Sequence[str] = (),
+    ) -> dict[str, float]:
+        """Return what other logits change.
+
+        `decision_flips` is the fraction of events decided otherwise, `max_efficiency_shift` the
+        largest change, over classes and background rates, of the signal efficiency.
+
+        Parameters
+        ----------
+        reference, answer
+            Logits `(events, classes)`.
+        events
+            Labels and weights.
+        scaling, names
+            Of no meaning here.
+        """
+        return {
+            "decision_flips": float(np.mean(self.decisions(reference) != self.decisions(answer))),
+            "max_efficiency_shift": _efficiency_shift(
+                self.scores(reference), self.scores(answer), events
+            ),
+        }
 
 
 def binomial(successes: int, trials: int) -> list[float]:
@@ -219,10 +238,9 @@ def binomial(successes: int, trials: int) -> list[float]:
     return [float(low), float(high)]
 
 
-def _efficiency_shift(reference: np.ndarray, answer: np.ndarray, events: Events) -> float:
+def _efficiency_shift(before: np.ndarray, after: np.ndarray, events: Events) -> float:
     shift = 0.0
-    before, after = scores(reference), scores(answer)
-    for number in range(reference.shape[-1]):
+    for number in range(before.shape[-1]):
         signal = events.y == number
         if not signal.any() or signal.all():
             continue

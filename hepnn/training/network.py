@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib
+import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import keras
 import numpy as np
 
 from hepnn import architectures, vocabularies
-from hepnn.errors import RunError, TargetError, nearest
+from hepnn.errors import MissingDependency, RunError, TargetError, nearest
 from hepnn.recipe import Architecture
+from hepnn.run import Run
 
 
 def assemble(
@@ -115,7 +118,47 @@ def load_model(path: Path) -> keras.Model:
     try:
         return keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damaged archives fail in many ways
-        raise RunError(f"{path} is no Keras model, or is damaged: {error}") from error
+        raise RunError(f"{path} {_why(str(error))}") from error
+
+
+def _why(said: str) -> str:
+    """Return in a few words why Keras does not open a model."""
+    if "`Lambda` layer" in said:
+        return "has a Lambda layer: code inside a model file is never run; make it a layer's class"
+    unknown = re.search(r"Could not locate class '(\w+)'", said)
+    if unknown:
+        return f"has layers of the unknown class {unknown[1]!r}: --import the package it is in"
+    first = said.strip().splitlines()[0] if said.strip() else "no reason given"
+    return f"is no Keras model, or is damaged: {first[:200]}"
+
+
+def of_run(run: Run, stage: str) -> keras.Model:
+    """Open the model of a run's stage.
+
+    The packages that an adopted model's layers come from are imported first; its user named them.
+
+    Raises
+    ------
+    RunError
+        If the model is missing, damaged, or not the one that was kept.
+    """
+    import_packages(run.manifest.get("adopted", {}).get("imports", ()))
+    return load_model(run.model_file(stage))
+
+
+def import_packages(names: Iterable[str]) -> None:
+    """Import the packages that a model's layers come from.
+
+    Raises
+    ------
+    MissingDependency
+        If one is not installed.
+    """
+    for name in names:
+        try:
+            importlib.import_module(name)
+        except ImportError as error:
+            raise MissingDependency(f"package {name!r} of the model's layers: {error}") from error
 
 
 def predict(model: keras.Model, x: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from hepnn.targets import hls4ml
 from hepnn.targets.hls4ml import precision, synthesis
 from hepnn.targets.hls4ml.precision import Fixed, Range
 from hepnn.targets.kit import HLSOptions, Kit
-from hepnn.tasks import classify
+from hepnn.tasks.classify import Classify
 
 KIT = Kit(name="test", title="test", targets=["hls4ml"])
 
@@ -152,7 +152,7 @@ def test_the_default_conversion_of_a_softmax_is_wrong_and_ours_is_not(digits, tm
     # What nobody would notice in training is refused when the two are compared.
     events = Events(held, labels, np.ones(len(held), np.float32))
     for artefact, expected in ((default, "refused"), (ours, "good")):
-        figures = agreement.compare(wanted, artefact.predict(held), events, classify)
+        figures = agreement.compare(wanted, artefact.predict(held), events, Classify())
         assert agreement.verdict(artefact, figures, Bounds())["verdict"] == expected
     # The host takes the softmax, so that probabilities can be compared.
     assert np.abs(got - wanted).max() < 0.01

@@ -9,6 +9,7 @@ from sklearn.metrics import accuracy_score, confusion_matrix, log_loss, roc_auc_
 
 from hepnn.run import Events
 from hepnn.tasks import classify, roc
+from hepnn.tasks.classify import Classify
 
 CLASSES = ["a", "b", "c"]
 
@@ -34,9 +35,9 @@ def test_accuracy_loss_confusion_and_auc_are_scikit_learns(
     logits, y = answer
     weight = np.random.default_rng(0).uniform(0.1, 2, len(y)).astype(np.float32)
     weight = weight if weighted else np.ones_like(weight)
-    found = classify.evaluate(logits, _events(y, weight), CLASSES)
+    found = Classify().evaluate(logits, _events(y, weight), CLASSES)
     chosen = logits.argmax(1)
-    probability = classify.scores(logits)
+    probability = Classify().scores(logits)
     assert found["accuracy"] == pytest.approx(accuracy_score(y, chosen, sample_weight=weight))
     assert found["loss"] == pytest.approx(log_loss(y, probability, sample_weight=weight))
     expected = confusion_matrix(y, chosen, sample_weight=weight)
@@ -50,8 +51,8 @@ def test_efficiencies_and_rejections_are_points_of_scikit_learns_curve(
     answer: tuple[np.ndarray, np.ndarray],
 ) -> None:
     logits, y = answer
-    found = classify.evaluate(logits, _events(y), CLASSES)
-    fakes, signals, _ = roc_curve(y == 1, classify.scores(logits)[:, 1], drop_intermediate=False)
+    found = Classify().evaluate(logits, _events(y), CLASSES)
+    fakes, signals, _ = roc_curve(y == 1, Classify().scores(logits)[:, 1], drop_intermediate=False)
     for background in roc.BACKGROUNDS:
         expected = signals[fakes <= background + 1e-12].max()
         assert found["efficiency_at_background"][f"{background:g}"]["b"] == expected
@@ -73,7 +74,7 @@ def test_the_bootstrap_interval_has_the_binomial_width(
 ) -> None:
     """At a fixed and well-known threshold the efficiency's error is the binomial one."""
     logits, y = answer
-    found = classify.evaluate(logits, _events(y), CLASSES)
+    found = Classify().evaluate(logits, _events(y), CLASSES)
     low, high = found["efficiency_at_background_interval"]["0.1"]["a"]
     value = found["efficiency_at_background"]["0.1"]["a"]
     binomial = np.sqrt(value * (1 - value) / np.count_nonzero(y == 0))
@@ -83,4 +84,4 @@ def test_the_bootstrap_interval_has_the_binomial_width(
 
 
 def test_equal_logits_are_the_first_class() -> None:
-    assert classify.decisions(np.zeros((1, 3))) == [0]
+    assert Classify().decisions(np.zeros((1, 3))) == [0]

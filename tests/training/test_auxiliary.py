@@ -38,11 +38,11 @@ def _branch(model: Any) -> Any:
 
 
 def _fit(model: Any, events: Events, engine: str, epochs: int = 3, **kwargs: Any) -> Any:
-    from hepnn.tasks import classify
+    from hepnn.tasks.classify import Classify
     from hepnn.training import fit
 
     plan = Fit(epochs=epochs, batch=300, engine=engine, keep="last", learning_rate=0.01)
-    task = {"loss": classify.loss(), "metrics": classify.metrics()}
+    task = {"loss": Classify().loss(), "metrics": Classify().metrics()}
     return fit.fit(model, events, events, plan, **task, seed=3, **kwargs)
 
 
@@ -81,13 +81,13 @@ def test_the_gradient_is_that_of_the_weighted_sum(weighted: Events) -> None:
     import keras
     import tensorflow as tf
 
-    from hepnn.tasks import classify
+    from hepnn.tasks.classify import Classify
     from hepnn.training import rules
 
     model = _network(0.3)
     both = keras.Model(model.inputs, [model.outputs[0], model.auxiliary[0][0]])
     x, y, weight = weighted.x[:200], weighted.y[:200], weighted.weight[:200]
-    loss = classify.loss()
+    loss = Classify().loss()
     with tf.GradientTape() as tape:
         outputs, branch = both(x, training=True)
         total = loss(y, outputs, weight) + 0.3 * loss(y, branch, weight)
@@ -106,13 +106,13 @@ def test_the_gradient_is_that_of_the_weighted_sum(weighted: Events) -> None:
 
 
 def test_metrics_and_validation_are_of_the_network_alone(weighted: Events) -> None:
-    from hepnn.tasks import classify
+    from hepnn.tasks.classify import Classify
     from hepnn.training import network
 
     model = _network(0.3)
     outcome = _fit(model, weighted, "epoch")
     logits = network.predict(model, weighted.x)
-    loss = float(classify.loss()(weighted.y, logits, weighted.weight))
+    loss = float(Classify().loss()(weighted.y, logits, weighted.weight))
     assert outcome.history["val_loss"][-1] == pytest.approx(loss, rel=1e-4)
     right = np.average(logits.argmax(1) == weighted.y, weights=weighted.weight)
     assert outcome.history["val_accuracy"][-1] == pytest.approx(right, rel=1e-4)

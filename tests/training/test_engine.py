@@ -25,7 +25,7 @@ def _fit(engine: str, events: Events, step: Any = None, **changes: Any) -> tuple
 
     from hepnn import compress
     from hepnn.data import scaling
-    from hepnn.tasks import classify
+    from hepnn.tasks.classify import Classify
     from hepnn.training import fit, network
 
     keras.utils.set_random_seed(1)
@@ -47,8 +47,8 @@ def _fit(engine: str, events: Events, step: Any = None, **changes: Any) -> tuple
         events,
         Events(events.x[:500], events.y[:500], events.weight[:500]),
         plan_of_fit,
-        loss=classify.loss(),
-        metrics=classify.metrics(),
+        loss=Classify().loss(),
+        metrics=Classify().metrics(),
         callbacks=callbacks,
         seed=3,
     )
@@ -95,7 +95,7 @@ def test_both_engines_use_sample_weights(events: Events) -> None:
 
 @pytest.mark.parametrize("engine", ["epoch", "keras"])
 def test_early_stopping_stops_and_the_best_weights_are_kept(events: Events, engine: str) -> None:
-    from hepnn.tasks import classify
+    from hepnn.tasks.classify import Classify
     from hepnn.training import network
 
     stopping = EarlyStopping(monitor="val_loss", patience=1)
@@ -111,11 +111,13 @@ def test_early_stopping_stops_and_the_best_weights_are_kept(events: Events, engi
         Architecture(name="mlp", hidden=[8]), events.x.shape[1:], (3,), "float", grid
     )
     plan = Fit(epochs=40, batch=100, engine=engine, **settings)
-    outcome = fit.fit(model, events, events, plan, loss=classify.loss(), metrics=classify.metrics())
+    outcome = fit.fit(
+        model, events, events, plan, loss=Classify().loss(), metrics=Classify().metrics()
+    )
     losses = outcome.history["val_loss"]
     assert len(losses) < 40
     assert len(losses) == int(np.argmin(losses)) + 2  # one epoch without improvement
-    kept = classify.evaluate(network.predict(model, events.x), events, ["a", "b", "c"])
+    kept = Classify().evaluate(network.predict(model, events.x), events, ["a", "b", "c"])
     assert kept["loss"] == pytest.approx(min(losses), rel=1e-4)
 
 

@@ -150,7 +150,7 @@ def test_mcculloch_and_pitts_neurons_are_gates(
 def test_both_engines_and_every_vocabulary_learn_a_gate(vocabulary: str, engine: str) -> None:
     import keras
 
-    from hepnn.tasks import classify
+    from hepnn.tasks.classify import Classify
     from hepnn.training import fit
 
     keras.utils.set_random_seed(1)
@@ -161,7 +161,9 @@ def test_both_engines_and_every_vocabulary_learn_a_gate(vocabulary: str, engine:
     plan = Fit(
         rule="perceptron", optimizer="sgd", learning_rate=0.25, batch=1, epochs=6, engine=engine
     )
-    outcome = fit.fit(model, events, events, plan, loss=classify.loss(), metrics=classify.metrics())
+    outcome = fit.fit(
+        model, events, events, plan, loss=Classify().loss(), metrics=Classify().metrics()
+    )
     assert outcome.history["val_accuracy"][-1] == 1.0
     assert np.array_equal(np.argmax(model.predict(CORNERS, verbose=0), axis=1), GATES["and"])
 
