@@ -1,0 +1,66 @@
+"""A copy of a functional model in which some layers are called otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+#: What stands for a layer: called with its input tensor.
+Form = Callable[[Any], Any]
+
+
+def copied(model: Any, forms: Mapping[str, Form]) -> Any:
+    """Return a copy of a model with other forms of some layers, weights taken over.
+
+    Parameters
+    ----------
+    model
+        A functional Keras model.
+    forms
+        By the layer's name.
+    """
+    import keras
+
+    def call(layer: Any, *inputs: Any, **options: Any) -> Any:
+        form = forms.get(layer.name)
+        return layer(*inputs, **options) if form is None else form(inputs[0])
+
+    def clone(layer: Any) -> Any:
+        content = keras.saving.serialize_keras_object(layer)
+        return keras.saving.deserialize_keras_object(content)
+
+    copy = keras.models.clone_model(model, clone_function=clone, call_function=call)
+    known = {layer.name: layer for layer in model.layers}
+    for layer in copy.layers:
+        source = known.get(layer.name)
+        if source is None or layer.name in forms or not layer.variables:
+            continue
+        for variable, value in zip(layer.variables, source.variables, strict=True):
+            variable.assign(value.value)
+    return copy
+
+
+def producer(layer: Any) -> Any:
+    """Return the layer whose output goes in; None where there are several."""
+    tensor = layer.input
+    return None if isinstance(tensor, (list, tuple)) else tensor._keras_history.operation
+
+
+def consumers(layer: Any, model: Any) -> list[Any]:
+    """Return the layers of a model that a layer's output goes into, once for each call."""
+    nodes = [node for of_depth in model._nodes_by_depth.values() for node in of_depth]
+    return [
+        node.operation
+        for node in nodes
+        if any(t._keras_history.operation is layer for t in node.input_tensors)
+    ]
+
+
+def function(layer: Any) -> str:
+    """Return the name of a layer's activation."""
+    return getattr(getattr(layer, "activation", None), "__name__", "linear")
+
+
+def kind(layer: Any) -> str:
+    """Return a layer's class."""
+    return str(layer.__class__.__name__)
