@@ -13,6 +13,7 @@ _PUBLIC = {
     "train": "hepnn.pipeline",
     "resume": "hepnn.pipeline",
     "adopt": "hepnn.adoption",
+    "check": "hepnn.pipeline",
     "deploy": "hepnn.deployment",
     "evaluate": "hepnn.evaluation",
     "agree": "hepnn.agreement",

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import console, evaluation, files, run
+from hepnn import console, evaluation, files, preflight, recipe, rewrites, run, targets
 from hepnn.data import bare, division
 from hepnn.data import dataset as datasets
-from hepnn.errors import DataError, RecipeError, RunError
-from hepnn.recipe import Recipe
+from hepnn.errors import DataError, RecipeError
+from hepnn.recipe import Recipe, TargetRequest
 from hepnn.run import Events, Run
 from hepnn.tasks import Task
 from hepnn.tasks import get as get_task
@@ -44,6 +44,7 @@ def adopt(
     task: str | None = None,
     runs: Path = Path("runs"),
     imports: Sequence[str] = (),
+    rewrite: Sequence[str] = (),
     seed: int = 1,
 ) -> Run:
     """Make a run of a Keras 3 model, float or quantized with HGQ2.
@@ -66,6 +67,8 @@ def adopt(
         Folder that the run folder is made in.
     imports
         Packages to import first, whose layers the model is made of.
+    rewrite
+        Names of `hepnn.rewrites`, applied to the model in this order.
     seed
         Of the permutation.
 
@@ -77,9 +80,14 @@ def adopt(
         If the data are not what the model takes.
     """
     console.import_tensorflow()
-    loaded, source = _load(model, imports)
+    from hepnn.training import network
+
+    loaded, source = network.given(model, imports)
     shapes = tuple(loaded.inputs[0].shape[1:]), tuple(loaded.outputs[0].shape[1:])
     data, dataset = _read(calibration, *shapes, seed)
+    told: list[dict[str, Any]] = []
+    if rewrite:
+        loaded, told = rewrites.apply(loaded, rewrite, data.splits["calibration"].x)
     kind = _task(task, data, loaded, source)
     made_of = Recipe.model_validate(
         {
@@ -93,7 +101,8 @@ def adopt(
     )
     _complete(data.entry, get_task(made_of.task), data.labels, shapes[1], source)
     made = run.create(made_of, runs, name)
-    made.record(adopted={"file": Path(source).name, "imports": list(imports)}, data=data.entry)
+    origin = {"file": Path(source).name, "imports": list(imports), "rewrites": told}
+    made.record(adopted=origin, data=data.entry)
     for split, events in data.splits.items():
         made.keep_events(split, events)
     if count := len(data.entry["targets"]):
@@ -102,37 +111,9 @@ def adopt(
         path = made.path / "data" / task_scaling.FILE
         files.write_arrays(path, offset=np.zeros(count), exponent=np.zeros(count), mean=mean)
     _keep_stage(made, loaded)
+    _keep_targets(made)
     made.record(status="adopted")
     return made
-
-
-def _load(model: Any, imports: Sequence[str]) -> tuple[Any, str]:
-    """Open the model and see that it has one input and one output, of fixed shapes."""
-    import keras
-
-    from hepnn.training import network
-
-    network.import_packages(imports)
-    if isinstance(model, keras.Model):
-        loaded, source = model, f"{model.name}.keras"
-    else:
-        source = str(model)
-        if not Path(source).is_file():
-            raise RunError(f"{source}: no such file")
-        loaded = network.load_model(Path(source))
-    if not loaded.built or not getattr(loaded, "inputs", None):
-        raise RunError(f"{source}: the model is not built: it has no input shape")
-    if len(loaded.inputs) != 1 or len(loaded.outputs) != 1:
-        raise RunError(
-            f"{source}: {len(loaded.inputs)} inputs and {len(loaded.outputs)} outputs; "
-            "a run's network has one of each: join them with Concatenate"
-        )
-    for what, tensor in (("input", loaded.inputs[0]), ("output", loaded.outputs[0])):
-        if None in tensor.shape[1:]:
-            raise RunError(f"{source}: {what} shape {tensor.shape[1:]} has an axis of no length")
-    if isinstance(loaded, keras.Sequential):
-        loaded = keras.Model(loaded.inputs, loaded.outputs, name=loaded.name)
-    return loaded, source
 
 
 def _read(
@@ -284,6 +265,24 @@ def _complete(
 
 def _names(output: tuple[int, ...]) -> list[str]:
     return [f"output{number}" for number in range(int(np.prod(output)))]
+
+
+def _keep_targets(made: Run) -> None:
+    """Write the targets into the recipe that take every layer, and tell of the others."""
+    wanted = []
+    for request in (TargetRequest(name=name) for name in targets.TARGETS):
+        with console.working(f"preflight: {request.name}"):
+            refused = [
+                row for row in preflight.of_run(made, [request]) if row["verdict"] == "refused"
+            ]
+        if not refused:
+            wanted.append(request)
+            continue
+        row = refused[0]
+        text = f"{request.name} refuses layer {row['layer']!r} ({row['kind']}): {row['reason']}"
+        console.say(text + (f"; --rewrite {row['instead']}" if row["instead"] else ""))
+    completed = made.recipe.model_copy(update={"targets": wanted})
+    files.write_text(made.path / "recipe.yaml", recipe.dump(completed))
 
 
 def _keep_stage(made: Run, model: Any) -> None:

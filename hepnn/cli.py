@@ -29,6 +29,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on
 Runs = Annotated[Path, typer.Option(help="Folder of the runs.")]
 WhichRun = Annotated[str, typer.Argument(help="Path or name of a run, or 'latest'.")]
 WhichRecipe = Annotated[str, typer.Argument(help="Short name or path of a recipe.")]
+Imports = Annotated[
+    list[str] | None,
+    typer.Option("--import", help="Package that a model's own layers are in. Repeatable."),
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", help="Change a value of the recipe, as in fit.epochs=20. Repeatable."),
@@ -87,10 +91,11 @@ def adopt(
     ],
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
     task: Annotated[str | None, typer.Option(help="By default what the labels are for.")] = None,
-    imports: Annotated[
+    rewrite: Annotated[
         list[str] | None,
-        typer.Option("--import", help="Package that the model's own layers are in. Repeatable."),
+        typer.Option(help="Change its form first; hepnn list rewrites. Repeatable."),
     ] = None,
+    imports: Imports = None,
     runs: Runs = Path("runs"),
 ) -> None:
     """Make a run of a model that was trained elsewhere. The last line is the run's path.
@@ -99,7 +104,15 @@ def adopt(
     """
     from hepnn.adoption import adopt as adopted
 
-    run = adopted(model, data, name=name, task=task, runs=runs, imports=imports or ())
+    run = adopted(
+        model,
+        data,
+        name=name,
+        task=task,
+        runs=runs,
+        imports=imports or (),
+        rewrite=rewrite or (),
+    )
     print(run.path)
 
 
@@ -188,20 +201,33 @@ def report(run: WhichRun, runs: Runs = Path("runs")) -> None:
 
 
 @app.command()
-def check(recipe: WhichRecipe, set_: Settings = None, as_json: AsJson = False) -> None:
-    """Say which target takes which layer, before any training. Exit 1 on a refusal.
+def check(
+    what: Annotated[str, typer.Argument(help="A recipe, a run, or a Keras model: a .keras file.")],
+    set_: Settings = None,
+    to: Annotated[list[str] | None, typer.Option(help="Target. Repeatable.")] = None,
+    stage: Annotated[str | None, typer.Option(help="Stage of a run; the last by default.")] = None,
+    kit: Annotated[str | None, typer.Option(help="Kit: where to ship to.")] = None,
+    imports: Imports = None,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Say which target takes which layer: exactly, approximately or not. Exit 1 on a refusal.
+
+    For what is refused or not exact, the table names the rewrite that helps (hepnn list
+    rewrites), which hepnn adopt applies.
 
     Example: hepnn check jet-tagger --set architecture.activation=tanh
     """
-    from hepnn import deployment, pipeline, preparation
+    from hepnn import pipeline
     from hepnn.recipe import parse_override
 
-    loaded = pipeline.load(recipe, dict(parse_override(text) for text in set_ or []))
-    data = preparation.open_data(loaded)
-    rows = deployment.preflight(loaded, data.shape, data.classes)
+    overrides = dict(parse_override(text) for text in set_ or [])
+    rows = pipeline.check(
+        what, overrides, to=to, stage=stage, kit=kit, imports=imports or (), runs=runs
+    )
     refused = any(row["verdict"] == "refused" for row in rows)
     if as_json:
-        _print_json({"recipe": loaded.name, "layers": rows, "refused": refused})
+        _print_json({"checked": what, "layers": rows, "refused": refused})
     else:
         _table(rows)
     if refused:
@@ -213,7 +239,8 @@ def list_(
     what: Annotated[
         str,
         typer.Argument(
-            help="models, datasets, generators, functions, targets, kits or architectures."
+            help="models, datasets, generators, functions, targets, kits, architectures or "
+            "rewrites."
         ),
     ],
     as_json: AsJson = False,
@@ -230,6 +257,7 @@ def list_(
         "kits": _kits,
         "architectures": _architectures,
         "functions": _functions,
+        "rewrites": _rewrites,
     }
     if what not in tables:
         raise RecipeError(f"nothing to list under {what!r}; {nearest(what, tables)}")
@@ -446,6 +474,14 @@ def _functions() -> list[dict[str, Any]]:
         {"name": name, "arguments": function.arguments, "gives": function.description}
         for name, function in FUNCTIONS.items()
     ]
+
+
+def _rewrites() -> list[dict[str, Any]]:
+    from hepnn import rewrites
+
+    kept = {"outputs": "its outputs", "ranking": "the ranking", "nothing": "nothing: train on"}
+    known = ((name, rewrites.get(name)) for name in rewrites.REWRITES)
+    return [{"name": name, "does": one.TITLE, "keeps": kept[one.PROMISE]} for name, one in known]
 
 
 def _declared(kind: str) -> list[tuple[str, dict[str, Any]]]:

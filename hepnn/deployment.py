@@ -1,17 +1,12 @@
-"""Shipping: which target takes what, and a run's stages sent to them."""
+"""Shipping: a run's stages sent to their targets."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from hepnn import agreement, console, files, targets
-from hepnn.data import scaling as scalings
-from hepnn.errors import TargetError
-from hepnn.recipe import Recipe, TargetRequest
+from hepnn.recipe import TargetRequest
 from hepnn.run import Run
 from hepnn.targets import kit as kits
 from hepnn.tasks import get as get_task
@@ -19,80 +14,6 @@ from hepnn.tasks import get as get_task
 #: Written beside every artefact: the quantities that go in and come out, and what is done to
 #: them outside the network.
 QUANTITIES = "quantities.json"
-
-
-def refuse_unsupported(recipe: Recipe, shape: tuple[int, ...], names: Sequence[str]) -> None:
-    """Check every wanted target against the network on random weights.
-
-    Raises
-    ------
-    TargetError
-        Naming the first layer that a target refuses, and why.
-    """
-    for row in preflight(recipe, shape, names):
-        if row["verdict"] == "refused":
-            raise TargetError(
-                f"target {row['target']} refuses layer {row['layer']!r} ({row['kind']}) of stage "
-                f"{row['stage']}: {row['reason']}"
-            )
-
-
-def preflight(recipe: Recipe, shape: tuple[int, ...], names: Sequence[str]) -> list[dict[str, str]]:
-    """Return what each wanted target makes of each layer, on random weights.
-
-    Parameters
-    ----------
-    recipe
-        With its targets.
-    shape
-        Of one event of the data.
-    names
-        Of the classes or targets.
-    """
-    for request in recipe.targets:
-        targets.get(request.name)
-        _kit(request)
-    console.import_tensorflow()
-    import keras
-
-    from hepnn.training import network
-
-    rows = []
-    models: dict[str, Any] = {}
-    for request in recipe.targets:
-        stage = _stage_of(request, recipe.stages)
-        vocabulary, options = _vocabulary(recipe, stage)
-        if vocabulary not in models:
-            keras.utils.set_random_seed(recipe.seed)
-            sample = np.random.default_rng(recipe.seed).normal(size=(256, *shape)) * 4
-            grid = scalings.standard(sample.astype(np.float32))
-            task = get_task(recipe.task)
-            shapes, scaling = task.shapes(shape, names), None if task.FROM_NOISE else grid
-            model = network.assemble(recipe.architecture, *shapes, vocabulary, scaling, options)
-            models[vocabulary] = model
-        part = network.up_to(models[vocabulary], request.part)
-        verdicts = targets.get(request.name).check(part, _kit(request))
-        owes_bits = vocabulary != "float"
-        rows += [
-            {"target": request.name, "stage": stage, **_row(verdict, owes_bits)}
-            for verdict in verdicts
-        ]
-    return rows
-
-
-def _row(verdict: targets.Verdict, owes_bits: bool) -> dict[str, str]:
-    outcome, reason = verdict.verdict, verdict.reason
-    if owes_bits and outcome == "approximate":
-        outcome, reason = "refused", f"not exact: {reason}"
-    return {"layer": verdict.layer, "kind": verdict.kind, "verdict": outcome, "reason": reason}
-
-
-def _vocabulary(recipe: Recipe, stage: str) -> tuple[str, dict[str, Any]]:
-    """Return the vocabulary of a stage, as it is before anything is measured."""
-    for step in recipe.compress[: recipe.stages.index(stage)]:
-        if step.step == "quantize":
-            return step.method, {"bits": step.bits} if step.method == "qkeras" else {}
-    return "float", {}
 
 
 def deploy(
@@ -133,7 +54,7 @@ def deploy(
         requests = [request.model_copy(update=changed) for request in wanted]
     for request in requests:
         targets.get(request.name)
-        _kit(request)
+        kits.of(request.name, request.kit)
         run.model_file(_stage_of(request, run.stages))
     for request in requests:
         _ship(run, request)
@@ -151,7 +72,7 @@ def _ship(run: Run, request: TargetRequest) -> None:
     from hepnn.training import network
 
     target = targets.get(request.name)
-    kit = _kit(request)
+    kit = kits.of(request.name, request.kit)
     stage = _stage_of(request, run.stages)
     whole = network.of_run(run, stage)
     model, exact = network.up_to(whole, request.part), bool(quantize.bits(whole))
@@ -203,7 +124,3 @@ def _quantities(run: Run, part: str | None) -> dict[str, Any]:
 
 def _stage_of(request: TargetRequest, stages: list[str]) -> str:
     return request.stage or stages[-1]
-
-
-def _kit(request: TargetRequest) -> kits.Kit:
-    return kits.load(request.kit or kits.USUAL.get(request.name, "litert-cpu"))

@@ -14,6 +14,7 @@ import resource
 import shutil
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,13 @@ from hepnn import (
     architectures,
     compress,
     console,
+    declarations,
     deployment,
     evaluation,
     files,
+    preflight,
     preparation,
+    targets,
 )
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
@@ -34,7 +38,7 @@ from hepnn.data import dataset as datasets
 from hepnn.data import division
 from hepnn.data.division import Divided
 from hepnn.errors import HepnnError, RecipeError, RunError
-from hepnn.recipe import Recipe
+from hepnn.recipe import Recipe, TargetRequest
 from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
@@ -107,6 +111,61 @@ def resume(run: Run, *, deploy: bool = False) -> Run:
     return _go_on(run, preparation.open_data(run.recipe), None, deploy)
 
 
+def check(
+    what: str | Path | dict[str, Any],
+    overrides: dict[str, Any] | None = None,
+    *,
+    to: Sequence[str] | None = None,
+    stage: str | None = None,
+    kit: str | None = None,
+    imports: Sequence[str] = (),
+    runs: Path = Path("runs"),
+) -> list[preflight.Row]:
+    """Return what each target makes of each layer, before anything is trained or shipped.
+
+    Parameters
+    ----------
+    what
+        A recipe, by short name, path or mapping; a run; or a `.keras` file.
+    overrides
+        Of a recipe.
+    to
+        Targets; those of the recipe by default, else all.
+    stage
+        Of a recipe or run.
+    kit
+        For all targets; the usual ones by default.
+    imports
+        Packages that the layers of a `.keras` file come from.
+    runs
+        Folder of the runs.
+
+    Raises
+    ------
+    HepnnError
+        If there is no such recipe, run or file, or if it is damaged.
+    """
+    changed = {key: value for key, value in (("stage", stage), ("kit", kit)) if value}
+    requests = [TargetRequest(name=name, **changed) for name in to or targets.TARGETS]
+    if not isinstance(what, dict):
+        if Path(what).suffix == ".keras":
+            return preflight.of_file(Path(what), requests, imports)
+        try:
+            declarations.find("models", what)
+        except RecipeError as unknown:
+            try:
+                opened = runs_module.open_run(what, runs)
+            except RunError:
+                raise unknown from None
+            return preflight.of_run(opened, requests)
+    loaded = load(what, overrides)
+    if to is None:
+        requests = [request.model_copy(update=changed) for request in loaded.targets or requests]
+    data = preparation.open_data(loaded)
+    chosen = loaded.model_copy(update={"targets": requests})
+    return preflight.of_recipe(chosen, data.shape, data.classes)
+
+
 def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) -> Run:
     began = time.perf_counter()
     step = "data"
@@ -115,7 +174,7 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
         step = "preflight"
         if not run.stages:
             with console.working("preflight: every layer against every target"):
-                deployment.refuse_unsupported(run.recipe, data.shape, run.classes)
+                preflight.refuse_unsupported(run.recipe, data.shape, run.classes)
         for stage in run.recipe.stages:
             step = f"stage {stage}"
             if stage not in run.stages:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what the support matrix is tested and written with."""
     parser.addoption("--all-cells", action="store_true", help="of the support matrix")
     parser.addoption("--fill-support", action="store_true", help="write what its tests find")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep verdicts apart from the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEPNN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -57,7 +57,7 @@ class _Form:
         self._upsample = keras.layers.UpSampling2D(steps, name=f"{self.name}_upsampling")
         self._pads, self._steps = pads, steps
         self._pattern = keras.layers.EinsumDense(
-            "bhwc,hw->bhwc",
+            "bhwc,hwc->bhwc",
             output_shape=(height * steps[0], width * steps[1], layer.input.shape[-1]),
             trainable=False,
             name=f"{self.name}_pattern",

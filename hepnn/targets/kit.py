@@ -68,3 +68,14 @@ def load(name: str) -> Kit:
     """
     path = declarations.find("deploy", name)
     return declarations.parse(Kit, declarations.read_yaml(path), path)
+
+
+def of(target: str, name: str | None = None) -> Kit:
+    """Return the kit of a name; without one, the one that is usual for a target.
+
+    Raises
+    ------
+    RecipeError
+        As `load`.
+    """
+    return load(name or USUAL.get(target, "litert-cpu"))

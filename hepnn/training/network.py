@@ -121,6 +121,49 @@ def load_model(path: Path) -> keras.Model:
         raise RunError(f"{path} {_why(str(error))}") from error
 
 
+def given(model: Any, imports: Sequence[str] = ()) -> tuple[keras.Model, str]:
+    """Open a model that was made elsewhere.
+
+    Parameters
+    ----------
+    model
+        Path of a `.keras` file, or a Keras model.
+    imports
+        Packages that its layers come from.
+
+    Returns
+    -------
+    tuple
+        The functional model, and the file's name.
+
+    Raises
+    ------
+    RunError
+        If it cannot be opened, or has not one input and one output of fixed shapes.
+    """
+    import_packages(imports)
+    if isinstance(model, keras.Model):
+        loaded, source = model, f"{model.name}.keras"
+    else:
+        source = str(model)
+        if not Path(source).is_file():
+            raise RunError(f"{source}: no such file")
+        loaded = load_model(Path(source))
+    if not loaded.built or not getattr(loaded, "inputs", None):
+        raise RunError(f"{source}: the model is not built: it has no input shape")
+    if len(loaded.inputs) != 1 or len(loaded.outputs) != 1:
+        raise RunError(
+            f"{source}: {len(loaded.inputs)} inputs and {len(loaded.outputs)} outputs; "
+            "a run's network has one of each: join them with Concatenate"
+        )
+    for what, tensor in (("input", loaded.inputs[0]), ("output", loaded.outputs[0])):
+        if None in tensor.shape[1:]:
+            raise RunError(f"{source}: {what} shape {tensor.shape[1:]} has an axis of no length")
+    if isinstance(loaded, keras.Sequential):
+        loaded = keras.Model(loaded.inputs, loaded.outputs, name=loaded.name)
+    return loaded, source
+
+
 def _why(said: str) -> str:
     """Return in a few words why Keras does not open a model."""
     if "`Lambda` layer" in said:

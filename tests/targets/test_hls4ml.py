@@ -100,6 +100,31 @@ def test_cases_that_hls4ml_alone_gets_wrong_are_exact(tensorflow, tmp_path, ente
     np.testing.assert_array_equal(artefact.predict(x), model.predict(x, verbose=0))
 
 
+@pytest.mark.parametrize("largest", [0.1, 20.0])
+def test_a_table_is_addressed_by_a_lane_of_its_width(tensorflow, tmp_path, largest):
+    """Sums far smaller than the lane in front of a table would narrow it."""
+    import keras
+    from hgq.utils import trace_minmax
+
+    from hepnn import vocabularies
+    from hepnn.data import scaling
+
+    keras.utils.set_random_seed(6)
+    x = quantities()
+    nn = vocabularies.get("hgq", lane_fraction=8)
+    inputs = keras.Input(x.shape[1:])
+    h = nn.input_scaling(x.shape[1:], scaling.standard(x))(inputs)
+    h = nn.Dense(4, name="dense", use_bias=False)(h)
+    model = keras.Model(inputs, nn.Activation("tanh", name="table")(h))
+    kernel = model.get_layer("dense").kernel
+    kernel.assign(np.sign(kernel) * largest / kernel.shape[0])
+    trace_minmax(model, x, verbose=False)
+    wanted = model.predict(trying(x), verbose=0)
+    assert len(np.unique(wanted)) > 8
+    found = written(model, tmp_path / "p", x, True).predict(trying(x))
+    np.testing.assert_array_equal(found, wanted)
+
+
 def test_a_layer_that_passes_nothing_is_refused(tensorflow, tmp_path):
     model = dense("hgq", quantities())
     model.get_layer("second").iq.quantizer._f.assign_sub(np.full((1, 16), 40.0, np.float32))

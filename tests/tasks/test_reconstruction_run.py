@@ -11,7 +11,7 @@ import pytest
 from clouds import FEATURES
 from typer.testing import CliRunner
 
-from hepnn import cli, deployment, files, pipeline, preparation
+from hepnn import cli, deployment, files, pipeline, preflight, preparation
 from hepnn.errors import RecipeError, RunError, TargetError
 from hepnn.run import Run, open_stage
 from hepnn.tasks import scaling as scalings
@@ -103,7 +103,7 @@ def test_a_part_that_is_none_is_told_before_training(clouds_folder: Path) -> Non
     targets = [{"name": "tflite", "part": "z_men"}]
     recipe = load(_recipe(clouds_folder, targets=targets))
     with pytest.raises(TargetError, match="no layer 'z_men'; did you mean 'z_mean'"):
-        deployment.preflight(recipe, (4,), ["low", "middle", "high"])
+        preflight.of_recipe(recipe, (4,), ["low", "middle", "high"])
 
 
 def _classifier(dataset: Path, start: str, **changes: Any) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Four cases in which hls4ml 1.3 is silently not exact, put right or refused.
+"""Five cases in which hls4ml 1.3 is silently not exact, put right or refused.
 
 - A lane that saturates is narrowed to the fraction of what enters it. Its largest value
   `2**i - 2**-f` moves with that, which shows wherever the lane does saturate.
@@ -6,6 +6,8 @@
   bits: -1 has to become `2**i - 1`, but the layer's result was cut to its own size before.
 - A quantizer through which nothing passes, merged with the layer in front, passes one bit.
 - Of two quantizers in a row, both merged with the layer in front, the second replaces the first.
+- A lane whose bits address a table is narrowed to what enters it, and then addresses it wrongly:
+  the table is made for the lane's own width.
 """
 
 from __future__ import annotations
@@ -40,7 +42,8 @@ def mended() -> Iterator[None]:
         k, width, integer = wanted
         # A symmetric lane also cuts the lowest value of an input of its own size.
         room = (integer - k)[0] - (node.SAT == "SAT_SYM")
-        if node.SAT == "WRAP" or not np.any(entering > room):
+        cut = node.SAT != "WRAP" and np.any(entering > room)
+        if not cut and not _addresses_a_table(node):
             return result
         node.mask_kbi = wanted
         kif = k[0], (integer - k)[0], (width - integer)[0]
@@ -67,6 +70,13 @@ def mended() -> Iterator[None]:
         FuseFixedPointQuantizer.match = merges
         bit_exact._produce_kif.register(quantizer, produced)
         bit_exact._request_kif.register(quantizer, requested)
+
+
+def _addresses_a_table(node: Any) -> bool:
+    from hls4ml.model.optimizer.passes import bit_exact
+
+    behind = bit_exact.get_output_layers(node)
+    return any(isinstance(layer, bit_exact.UnaryLUT) for layer in behind)
 
 
 def _quantized_before(node: Any) -> bool:
