@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from scipy.stats import beta
+from scipy.special import betaincinv
 
 from hepnn.errors import RecipeError
 from hepnn.run import Events
@@ -233,8 +233,8 @@ def binomial(successes: int, trials: int) -> list[float]:
     [0.0, 0.168]
     """
     tail = (1 - COVERAGE) / 2
-    low = 0.0 if successes == 0 else beta.ppf(tail, successes, trials - successes + 1)
-    high = 1.0 if successes == trials else beta.ppf(1 - tail, successes + 1, trials - successes)
+    low = 0.0 if successes == 0 else betaincinv(successes, trials - successes + 1, tail)
+    high = 1.0 if successes == trials else betaincinv(successes + 1, trials - successes, 1 - tail)
     return [float(low), float(high)]
 
 
