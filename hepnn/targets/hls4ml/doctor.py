@@ -1,0 +1,339 @@
+"""Why firmware of a float network answers otherwise than Keras: the layer, the type, the mend.
+
+Both sides are run layer by layer on the same events. What a layer itself adds is seen where Keras
+computes the layer from the firmware's own inputs: the first layer that adds more than the bound
+is the one to look at, whatever the layers before it did. Its cause is read off its types and the
+values that meet them, and the mend changes one type of that layer.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepnn.errors import TargetError
+from hepnn.targets.hls4ml import precision
+from hepnn.targets.interface import logged, one_line
+
+#: Root mean square of what a layer adds, over the spread of its outputs, that is called large.
+LARGE = 0.01
+
+#: Layers whose function is read from tables.
+_TABLED = ("softmax", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign")
+
+#: Bits of a type that is proposed for results that address a table, and integer bits to spare.
+_ADDRESS, _MARGIN = 16, 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong with one layer.
+
+    Attributes
+    ----------
+    layer : str
+        hls4ml's name of it.
+    cause : str
+        `input range`, `weight range`, `weight resolution`, the same of a `bias`, `accumulator`,
+        `overflow by wrap`, `saturation`, `table of ...` or `resolution`.
+    says : str
+        The values that show it.
+    added, carried : float
+        Root mean square of what the layer adds, and of the difference to Keras that it has with
+        what came in, over the spread of its outputs.
+    types : dict of str
+        The types of the layer, as hls4ml has them.
+    mend : dict of str
+        What mends it: a type by `layer.kind`.
+    """
+
+    layer: str
+    cause: str
+    says: str
+    added: float
+    carried: float
+    types: dict[str, str]
+    mend: dict[str, str]
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as JSON."""
+        return asdict(self)
+
+
+def diagnose(model: Any, graph: Any, x: np.ndarray, log: Path) -> tuple[list[Finding], np.ndarray]:
+    """Run Keras and hls4ml layer by layer and look at every layer that adds too much.
+
+    Parameters
+    ----------
+    model
+        The float Keras model that the graph was converted from.
+    graph
+        hls4ml's, converted into a folder of its own, which is written and compiled here.
+    x
+        Events `(events, *shape)`.
+    log
+        Where compilers may write.
+
+    Returns
+    -------
+    tuple
+        The findings, in the order of the layers, and the firmware's outputs `(events, ...)`.
+
+    Raises
+    ------
+    TargetError
+        If hls4ml cannot trace the model.
+    """
+    layers = [layer for layer in graph.get_layers() if layer.class_name != "Input"]
+    for layer in layers:
+        layer.set_attr("trace", True)
+    with logged(log):
+        try:
+            outputs, traced = graph.trace(np.ascontiguousarray(x, np.float32))
+        except Exception as error:  # hls4ml raises bare exceptions
+            raise TargetError(f"hls4ml cannot trace it: {one_line(error)}") from error
+    given = _on_type(x, graph.get_input_variables()[0].type.precision)
+    found = []
+    if finding := _of_input(graph, x, given):
+        found.append(finding)
+    made = {layer.name: given for layer in model.layers if layer.__class__.__name__ == "InputLayer"}
+    for layer in model.layers:
+        if layer.name in made:
+            continue
+        before = [tensor._keras_history.operation.name for tensor in precision._inputs(layer)]
+        entered = [made[name] for name in before]
+        names = _names(layer, traced)
+        for position, name in enumerate(names):
+            last = position == len(names) - 1
+            expected = _keras(layer, entered, whole=len(names) == 1, function_alone=position == 1)
+            answer = traced[name].reshape(expected.shape)
+            wanted = expected if not last else _reference(model, layer, x)
+            node = graph.graph[name]
+            finding = _look(node, layer, entered, expected, answer, wanted, position)
+            if finding is not None:
+                found.append(finding)
+            entered = [answer]
+        made[layer.name] = entered[0] if names else _keras(layer, entered, whole=True)
+    return found, np.asarray(outputs).reshape(len(x), -1)
+
+
+def _names(layer: Any, traced: dict[str, np.ndarray]) -> list[str]:
+    """Return hls4ml's names of a layer and of its activation, those that are traced."""
+    function = precision._activation(layer)
+    return [name for name in (layer.name, f"{layer.name}_{function}") if name in traced]
+
+
+def _keras(
+    layer: Any, entered: list[np.ndarray], *, whole: bool, function_alone: bool = False
+) -> np.ndarray:
+    """Return what Keras makes of inputs: of the layer, of its sums, or of its function alone."""
+    inputs = [value.astype(np.float32) for value in entered]
+    given: Any = inputs[0] if len(inputs) == 1 else inputs
+    if function_alone:
+        return np.asarray(layer.activation(given))
+    if whole or not hasattr(layer, "activation"):
+        return np.asarray(layer(given, training=False))
+    with precision._linear(layer):
+        return np.asarray(layer(given, training=False))
+
+
+def _reference(model: Any, layer: Any, x: np.ndarray) -> np.ndarray:
+    import keras
+
+    return np.asarray(keras.Model(model.inputs, layer.output).predict(x, verbose=0))
+
+
+def _look(
+    node: Any,
+    layer: Any,
+    entered: list[np.ndarray],
+    expected: np.ndarray,
+    answer: np.ndarray,
+    wanted: np.ndarray,
+    position: int,
+) -> Finding | None:
+    """Return what is wrong with one layer of hls4ml's; None where it adds little."""
+    spread = float(expected.std()) or 1.0
+    added = _rms(answer - expected) / spread
+    if added <= LARGE:
+        return None
+    types = _types(node)
+    cause, says, mend = _cause(node, layer, entered, expected, position)
+    carried = _rms(answer - wanted) / spread
+    return Finding(node.name, cause, says, added, carried, types, mend)
+
+
+def _cause(
+    node: Any, layer: Any, entered: list[np.ndarray], expected: np.ndarray, position: int
+) -> tuple[str, str, dict[str, str]]:
+    """Name the cause, show the values, and propose one type."""
+    result = node.get_output_variable().type.precision
+    function = str(node.get_attr("activation") or node.class_name).lower()
+    if function in _TABLED:
+        return _table(node, entered[0], function)
+    name, values = node.name, _Values(float(expected.min()), float(expected.max()))
+    width = max(int(result.width), _ADDRESS)
+    kernel = getattr(layer, "kernel", None)
+    weight = node.weights.get("weight")
+    if kernel is not None and weight is not None and position == 0:
+        found = _weights(node, layer, entered, expected)
+        if found:
+            return found
+    accum = node.get_attr("accum_t")
+    if accum is not None and position == 0 and not _holds(accum.precision, values):
+        wide = precision.Fixed(
+            True, _bits(values.largest) + _MARGIN + 1, _fraction(accum.precision)
+        )
+        says = f"sums from {values.low:.4g} to {values.high:.4g}, {_range(accum.precision)}"
+        return "accumulator", says, {f"{name}.accum": str(wide)}
+    fitting = precision.result_type(precision.Range(values.low, values.high), width, _MARGIN)
+    mend = {f"{name}.result": str(fitting)}
+    outside = _outside(result, expected)
+    if outside:
+        wraps = "SAT" not in str(result.saturation_mode)
+        says = f"{outside:.2%} of its values, {values.low:.4g} to {values.high:.4g}, are beyond "
+        cause = "overflow by wrap" if wraps else "saturation"
+        return cause, says + _range(result), mend
+    step = 2.0 ** -_fraction(result)
+    says = f"steps of {step:.3g} on values of spread {float(expected.std()):.3g}"
+    finer = precision.Fixed(
+        bool(result.signed), int(result.integer), width + 2 - int(result.integer), ",RND,SAT"
+    )
+    return "resolution", says, {f"{name}.result": str(finer)}
+
+
+def _weights(
+    node: Any, layer: Any, entered: list[np.ndarray], expected: np.ndarray
+) -> tuple[str, str, dict[str, str]] | None:
+    """Return what is wrong with a layer's weights; None where they alone would add little."""
+    kept = layer.get_weights()
+    kinds = [node.weights[name].type.precision for name in ("weight", "bias")[: len(kept)]]
+    layer.set_weights([_on_type(*pair) for pair in zip(kept, kinds, strict=True)])
+    try:
+        alone = _keras(layer, entered, whole=False)
+    finally:
+        layer.set_weights(kept)
+    if _rms(alone - expected) <= LARGE * float(expected.std() or 1.0):
+        return None
+    worst = max(range(len(kept)), key=lambda n: _rms(_on_type(kept[n], kinds[n]) - kept[n]))
+    name, values, kind = ("weight", "bias")[worst], kept[worst], kinds[worst]
+    width = max(int(kind.width), _ADDRESS) + 2
+    mend = {f"{node.name}.{name}": str(precision.weight_type(values, width))}
+    if _outside(kind, values):
+        largest = float(np.abs(values).max())
+        return f"{name} range", f"values up to {largest:.4g}, {_range(kind)}", mend
+    step, spread = 2.0 ** -_fraction(kind), float(values.std())
+    return f"{name} resolution", f"steps of {step:.3g} on values of spread {spread:.3g}", mend
+
+
+def _table(node: Any, entered: np.ndarray, function: str) -> tuple[str, str, dict[str, str]]:
+    """Say whether a table is addressed by other bits than those that matter, or is too coarse."""
+    (before,) = (node.get_input_node(name) for name in node.inputs)
+    kind = node.get_input_variable().type.precision
+    low, high = float(entered.min()), float(entered.max())
+    fitting = precision.result_type(precision.Range(low, high), _ADDRESS, _MARGIN)
+    size = int(node.get_attr("table_size") or node.get_attr("exp_table_size") or 1024)
+    says = (
+        f"a table of {size} entries is addressed by the upper bits of {_called(kind)}, while its "
+        f"values lie between {low:.4g} and {high:.4g}"
+    )
+    if int(kind.width) <= _ADDRESS + 2 and int(kind.integer) <= fitting.integer:
+        says = f"{size} entries are too coarse for values between {low:.4g} and {high:.4g}"
+        return f"table of {function}", says, {f"{node.name}.table_size": str(4 * size)}
+    return f"table of {function}", says, {f"{before.name}.result": str(fitting)}
+
+
+def _of_input(graph: Any, x: np.ndarray, given: np.ndarray) -> Finding | None:
+    """Return what is wrong with the input's type; None where it holds the events."""
+    variable = graph.get_input_variables()[0]
+    kind = variable.type.precision
+    spread = float(x.std()) or 1.0
+    added = _rms(given - x) / spread
+    if added <= LARGE:
+        return None
+    outside = _outside(kind, x)
+    fitting = precision.input_type(np.asarray(x), _MARGIN)
+    says = (
+        f"{outside:.2%} of the quantities, {float(x.min()):.4g} to {float(x.max()):.4g}, are "
+        f"beyond {_range(kind)}"
+        if outside
+        else f"steps of {2.0 ** -_fraction(kind):.3g} on quantities of spread {spread:.3g}"
+    )
+    cause = "input range" if outside else "resolution"
+    name = next(layer.name for layer in graph.get_layers() if layer.class_name == "Input")
+    mend = {f"{name}.result": str(fitting)}
+    return Finding(name, cause, says, added, added, {"result": _called(kind)}, mend)
+
+
+@dataclass(frozen=True)
+class _Values:
+    low: float
+    high: float
+
+    @property
+    def largest(self) -> float:
+        return max(abs(self.low), abs(self.high), 2.0**-16)
+
+
+def _types(node: Any) -> dict[str, str]:
+    found = {"result": _called(node.get_output_variable().type.precision)}
+    for kind, variable in node.weights.items():
+        found[kind] = _called(variable.type.precision)
+    for kind in ("accum_t", "table_t", "exp_table_t", "inv_table_t"):
+        if node.get_attr(kind) is not None:
+            found[kind.removesuffix("_t")] = _called(node.get_attr(kind).precision)
+    return found
+
+
+def _called(kind: Any) -> str:
+    return str(kind).replace("ap_", "")
+
+
+def _fraction(kind: Any) -> int:
+    return int(kind.width) - int(kind.integer)
+
+
+def _bits(largest: float) -> int:
+    return math.floor(math.log2(largest)) + 1
+
+
+def _limits(kind: Any) -> tuple[float, float]:
+    top = 2.0 ** (int(kind.integer) - bool(kind.signed))
+    return (-top if kind.signed else 0.0), top - 2.0 ** -_fraction(kind)
+
+
+def _range(kind: Any) -> str:
+    low, high = _limits(kind)
+    return f"{_called(kind)} holds {low:.4g} to {high:.4g}"
+
+
+def _holds(kind: Any, values: _Values) -> bool:
+    low, high = _limits(kind)
+    return low <= values.low and values.high <= high
+
+
+def _outside(kind: Any, values: np.ndarray) -> float:
+    low, high = _limits(kind)
+    step = 2.0 ** -_fraction(kind)
+    return float(np.mean((values < low - step) | (values > high + step)))
+
+
+def _on_type(values: np.ndarray, kind: Any) -> np.ndarray:
+    """Return numbers as an `ap_fixed` holds them: truncated or rounded, wrapped or cut."""
+    low, high = _limits(kind)
+    step = 2.0 ** -_fraction(kind)
+    scaled = np.asarray(values, np.float64) / step
+    whole = np.floor(scaled + 0.5) if "RND" in str(kind.rounding_mode) else np.floor(scaled)
+    if "SAT" in str(kind.saturation_mode):
+        return np.clip(whole * step, low, high)
+    count = 2.0 ** int(kind.width)
+    lowest = low / step
+    return (np.mod(whole - lowest, count) + lowest) * step
+
+
+def _rms(values: np.ndarray) -> float:
+    return float(np.sqrt(np.mean(np.asarray(values, np.float64) ** 2)))
