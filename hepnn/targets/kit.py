@@ -13,13 +13,17 @@ from hepnn.declarations import Declaration
 class HLSOptions(Declaration):
     """How hls4ml writes the project."""
 
-    backend: Literal["Vitis", "Vivado"] = "Vitis"
+    backend: Literal[
+        "Vitis", "Vivado", "VivadoAccelerator", "Quartus", "oneAPI", "Catapult"
+    ] = "Vitis"
+    board: str = Field("pynq-z2", description="of a VivadoAccelerator, as hls4ml names it")
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     reuse_factor: int = Field(1, ge=1)
     strategy: Literal["Latency", "Resource", "distributed_arithmetic"] = "Latency"
     width: int = Field(18, ge=4, le=48, description="bits of a float stage's results and weights")
     margin: int = Field(1, ge=0, le=8, description="integer bits beyond the largest result met")
     synthesize: bool = Field(True, description="by the vendor's tool, where it is on PATH")
+    timeout_s: float = Field(3600.0, gt=0, description="when compiling for the emulation is given up")
 
 
 class RTLOptions(Declaration):
@@ -27,6 +31,7 @@ class RTLOptions(Declaration):
 
     latency_cutoff: float = Field(5.0, gt=0, description="longest path between registers, ns")
     synthesize: bool = Field(True, description="let Yosys count the cells")
+    timeout_s: float = Field(3600.0, gt=0, description="when building the simulation is given up")
     yosys_family: str = Field("xcup", description="family of Yosys' synth_xilinx")
     yosys_timeout_s: float = Field(300.0, gt=0, description="when the count of cells is given up")
 
@@ -38,6 +43,7 @@ class Kit(Declaration):
     title: str
     targets: list[str]
     part: str | None = None
+    family: str | None = Field(None, description="of an Intel part, as Quartus names it")
     clock_period_ns: float | None = Field(None, gt=0)
     threads: int = Field(1, ge=1)
     hls4ml: HLSOptions = HLSOptions()

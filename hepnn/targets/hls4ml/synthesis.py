@@ -22,6 +22,8 @@ _TOOLS = {
     ],
 }
 
+_TOOLS["VivadoAccelerator"] = _TOOLS["Vivado"]
+
 _OPTIONS = """\
 array set opt {
     reset      1
@@ -72,6 +74,8 @@ def synthesize(directory: Path, backend: str = "Vitis") -> dict[str, Any]:
 
 def report(directory: Path, backend: str) -> dict[str, Any]:
     """Return latency and resources from the vendor's report, or why there is none."""
+    if backend not in _TOOLS:
+        return {"synthesis": f"not run here for {backend}"}
     project = directory / "network_prj"
     if not list(project.glob("*/syn/report/*_csynth.xml")):
         missing = not available(backend)
@@ -101,7 +105,7 @@ def available(backend: str) -> bool:
 
 
 def _tool(backend: str) -> tuple[str, list[str]] | None:
-    for name, arguments in _TOOLS[backend]:
+    for name, arguments in _TOOLS.get(backend, ()):
         program = shutil.which(name)
         if program is not None:
             return program, arguments
