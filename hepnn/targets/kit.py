@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hepnn import declarations
 from hepnn.declarations import Declaration
+from hepnn.targets import parts
 
 
 class HLSOptions(Declaration):
@@ -44,10 +45,18 @@ class Kit(Declaration):
     targets: list[str]
     part: str | None = None
     family: str | None = Field(None, description="of an Intel part, as Quartus names it")
-    clock_period_ns: float | None = Field(None, gt=0)
+    # No fabric runs faster than a gigahertz.
+    clock_period_ns: float | None = Field(None, ge=1, le=1000, allow_inf_nan=False)
     threads: int = Field(1, ge=1)
     hls4ml: HLSOptions = HLSOptions()
     rtl: RTLOptions = RTLOptions()
+
+    @field_validator("part")
+    @classmethod
+    def _exists(cls, part: str | None) -> str | None:
+        if part is not None:
+            parts.vendor(part)
+        return part
 
     def unsynthesized(self) -> Kit:
         """Return the kit for writing and emulating only: nothing is synthesized."""

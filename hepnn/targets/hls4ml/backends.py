@@ -7,13 +7,13 @@ compiler has, save that of `oneAPI`, which is SYCL and needs `icpx`.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from hepnn import files
 from hepnn.errors import TargetError, nearest
+from hepnn.targets import parts
 from hepnn.targets.kit import Kit
 
 #: Layers that were compared with Keras bit for bit where hls4ml does not write AMD's C++.
@@ -32,10 +32,6 @@ _PROVEN = (
     "MaxPooling2D",
 )
 
-_AP = re.compile(r"xc(7[akszv]|k[uv]|vu|zu|ku|au|su|u|v[cehmp])[0-9a-z-]+", re.IGNORECASE)
-_INTEL = re.compile(r"(10[AMC]|1S|A[0-9]?[CEGP]|5[ACMS])[A-Z0-9]{6,}|(Arria|Cyclone|Stratix)\w+")
-
-
 #: Of the clock that hls4ml's block design takes from the processor of a PYNQ-Z2.
 _PYNQ_CLOCK_NS = 10
 
@@ -48,8 +44,6 @@ class Backend:
     ----------
     vendor : str
         Whose parts it is for.
-    part : re.Pattern
-        What the names of those parts look like.
     includes : tuple of str
         Folders of the headers with the types.
     sources : str
@@ -65,7 +59,6 @@ class Backend:
     """
 
     vendor: str
-    part: re.Pattern[str]
     includes: tuple[str, ...] = ()
     sources: str = "."
     emulated: bool = True
@@ -78,14 +71,14 @@ _XILINX = ("firmware/ap_types",)
 _CATAPULT = tuple(f"firmware/{name}/include" for name in ("ac_types", "ac_math", "ac_simutils"))
 
 BACKENDS = {
-    "Vitis": Backend("AMD", _AP, _XILINX, einsum=True, proven=None),
-    "Vivado": Backend("AMD", _AP, _XILINX, einsum=True, proven=None),
+    "Vitis": Backend("AMD", _XILINX, einsum=True, proven=None),
+    "Vivado": Backend("AMD", _XILINX, einsum=True, proven=None),
     "VivadoAccelerator": Backend(
-        "AMD", _AP, _XILINX, einsum=True, beside=("network_axi.cpp",), proven=None
+        "AMD", _XILINX, einsum=True, beside=("network_axi.cpp",), proven=None
     ),
-    "Quartus": Backend("Intel", _INTEL, ("firmware/ac_types", "firmware/ap_types")),
-    "oneAPI": Backend("Intel", _INTEL, sources="src", emulated=False, einsum=True),
-    "Catapult": Backend("AMD", _AP, (*_CATAPULT, "firmware/nnet_utils")),
+    "Quartus": Backend("Intel", ("firmware/ac_types", "firmware/ap_types")),
+    "oneAPI": Backend("Intel", sources="src", emulated=False, einsum=True),
+    "Catapult": Backend("AMD", (*_CATAPULT, "firmware/nnet_utils")),
 }
 
 
@@ -100,9 +93,13 @@ def options(kit: Kit) -> dict[str, Any]:
     Raises
     ------
     TargetError
-        If hls4ml has no design for the kit's board, or not at the kit's clock.
+        If the kit's part is another vendor's, or hls4ml has no design for its board, or not at
+        its clock.
     """
-    if kit.hls4ml.backend != "VivadoAccelerator":
+    name, vendor = kit.hls4ml.backend, of(kit).vendor
+    if kit.part is not None and parts.vendor(kit.part) != vendor:
+        raise TargetError(f"kit {kit.name}: backend {name} is for {vendor}'s parts, not {kit.part}")
+    if name != "VivadoAccelerator":
         return {}
     from hls4ml.backends.vivado_accelerator import vivado_accelerator_config
 

@@ -165,8 +165,9 @@ VHDL += ../vhdl/src/{module}.vhd {top}.vhd
 
 ghdl:
 \tmkdir -p ghdl_dir
-\t$(GHDL) -a --std=08 --workdir=ghdl_dir $(VHDL)
-\t$(GHDL) --elab-run --std=08 --workdir=ghdl_dir -o ghdl_dir/{top} {top}
+\t$(GHDL) -a --std=08 -Wno-hide --workdir=ghdl_dir $(VHDL)
+\t$(GHDL) -e --std=08 --workdir=ghdl_dir {top}
+\t$(GHDL) -r --std=08 --workdir=ghdl_dir {top} --ieee-asserts=disable
 
 """
 
