@@ -14,9 +14,9 @@ from hepnn.targets import parts
 class HLSOptions(Declaration):
     """How hls4ml writes the project."""
 
-    backend: Literal[
-        "Vitis", "Vivado", "VivadoAccelerator", "Quartus", "oneAPI", "Catapult"
-    ] = "Vitis"
+    backend: Literal["Vitis", "Vivado", "VivadoAccelerator", "Quartus", "oneAPI", "Catapult"] = (
+        "Vitis"
+    )
     board: str = Field("pynq-z2", description="of a VivadoAccelerator, as hls4ml names it")
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     reuse_factor: int = Field(1, ge=1)
@@ -24,7 +24,7 @@ class HLSOptions(Declaration):
     width: int = Field(18, ge=4, le=48, description="bits of a float stage's results and weights")
     margin: int = Field(1, ge=0, le=8, description="integer bits beyond the largest result met")
     synthesize: bool = Field(True, description="by the vendor's tool, where it is on PATH")
-    timeout_s: float = Field(3600.0, gt=0, description="when compiling for the emulation is given up")
+    timeout_s: float = Field(3600.0, gt=0, description="when compiling is given up")
 
 
 class RTLOptions(Declaration):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from hepnn import files
 from hepnn.targets.hls4ml.project import PROJECT
@@ -42,7 +43,9 @@ _CELLS = [
 
 def write(directory: Path) -> None:
     """Write the notebook into an accelerator's project."""
-    cells = [{"cell_type": "markdown", "id": "about", "metadata": {}, "source": _lines(_TEXT)}]
+    cells: list[dict[str, Any]] = [
+        {"cell_type": "markdown", "id": "about", "metadata": {}, "source": _lines(_TEXT)}
+    ]
     cells += [
         {
             "cell_type": "code",
