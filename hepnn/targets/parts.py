@@ -1,7 +1,7 @@
 """FPGA parts by their ordering codes: whose they are, and whether there are such.
 
-Known are the devices of the families below, as their vendors' selection guides list them; what
-follows a device in the code (package, speed, temperature) is only looked at for its form.
+Known are the devices of the families below; one that is missing belongs in the table. What follows
+a device in the code (package, speed, temperature) is only looked at for its form.
 """
 
 from __future__ import annotations

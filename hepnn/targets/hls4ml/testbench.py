@@ -108,7 +108,7 @@ def write(
     """
     tables = ((INPUTS, inputs), (OUTPUTS, expected), (QUANTITIES, quantities))
     for name, table in tables:
-        rows = (" ".join(f"{x:.9g}" for x in row) for row in table.reshape(len(table), -1))
+        rows = (" ".join(map(repr, row)) for row in table.reshape(len(table), -1).tolist())
         files.write_text(directory / name, "\n".join(rows) + "\n")
     bench = directory / backends.of(kit).sources / f"{PROJECT}_test.cpp"
     text = bench.read_text()
@@ -123,8 +123,20 @@ def write(
         text = text.replace(" inputs_t,", " input_axi_t,")
     text = text.replace("#define CHECKPOINT 5000\n", _COMPARE.format(**sizes), 1)
     files.write_text(bench, text)
+    if kit.hls4ml.backend == "Catapult":
+        _invoke(directory / "build_prj.tcl")
     if backends.of(kit).emulated:
         files.write_text(directory / SCRIPT, _script(kit))
+
+
+def _invoke(script: Path) -> None:
+    """Let Catapult's script hand the events to the bench, which would else make some up."""
+    before = 'INVOKE_ARGS "$sfd/firmware/weights"'
+    after = f'INVOKE_ARGS "$sfd/firmware/weights $sfd/{INPUTS} $sfd/{OUTPUTS}"'
+    text = script.read_text()
+    if text.count(before) != 1:
+        raise TargetError(f"target hls4ml: {script} is not the script of hls4ml 1.3")
+    files.write_text(script, text.replace(before, after))
 
 
 def _edits(backend: str, output: str) -> list[tuple[str, str]]:
