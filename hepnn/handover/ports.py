@@ -109,4 +109,4 @@ def _lane(grid: dict[str, Any], shape: tuple[int, ...]) -> Lane:
 
 
 def _text(value: float) -> str:
-    return f"{float(value):.12g}"
+    return repr(float(value)).removesuffix(".0")

@@ -25,6 +25,7 @@ class HLSOptions(Declaration):
     margin: int = Field(1, ge=0, le=8, description="integer bits beyond the largest result met")
     synthesize: bool = Field(True, description="by the vendor's tool, where it is on PATH")
     timeout_s: float = Field(3600.0, gt=0, description="when compiling is given up")
+    synthesis_timeout_s: float = Field(86400.0, gt=0, description="when synthesis is given up")
 
 
 class RTLOptions(Declaration):

@@ -133,7 +133,7 @@ def write(
     content["vectors"] = vectors.described(chosen, origin, differing)
     files.write_json(directory / NAME, content)
     if kit.hls4ml.synthesize and available(kit.hls4ml.backend):
-        synthesize(directory, kit.hls4ml.backend)
+        synthesize(directory, kit.hls4ml.backend, kit.hls4ml.synthesis_timeout_s)
     return load(directory)
 
 
