@@ -85,6 +85,12 @@ def network(tensorflow):
     """Return a network whose lanes have widths of their own, some one bit and some none."""
     x = quantities()
     model = dense("hgq", x, uneven=True)
+    for name in ("second", "logits"):
+        quantizer = model.get_layer(name).iq.quantizer
+        k, i, f = (np.array(part) for part in quantizer.kif)
+        f[..., :4] = (1 - k - i)[..., :4]
+        quantizer._f.assign(f)
+        assert (sum(np.array(part) for part in quantizer.kif) == 1).any()
     return model, x
 
 

@@ -76,7 +76,7 @@ def test_the_verilog_bench_fails_on_one_changed_bit_and_on_missing_words(simulat
             done = run(bench)
             assert done.returncode != 0 and "event 9: got" in done.stdout
             assert "1 differ" in done.stdout
-        for damaged in ("\n".join(lines[:-1]) + "\n", "\n".join([*lines[:9], "zz", *lines[10:]])):
+        for damaged in ("\n".join(lines[:-1]) + "\n", "\n".join([*lines[:9], "qq", *lines[10:]])):
             (bench / name).write_text(damaged)
             done = run(bench)
             assert done.returncode != 0 and f"{name} has no word" in done.stdout

@@ -48,10 +48,12 @@ def check(model: Any, kit: Kit) -> list[Verdict]:
     network, origin = written_out(logits)
     fixed = any(is_fixed_point(layer) for layer in network.layers)
     refused = {} if fixed else precision.refused(network)
-    refused |= backends.refused(network, kit, fixed)
+    untrusted = backends.refused(network, kit, fixed)
+    refused |= untrusted
     with logged(Path(os.devnull)):
         try:
-            (project.exact if fixed else project.plain)(network, Path("unwritten"), kit)
+            if not untrusted:
+                (project.exact if fixed else project.plain)(network, Path("unwritten"), kit)
         except TargetError as error:
             # Where every layer alone is taken, the fault lies between them.
             refused |= project.refusals(network, kit, fixed)
