@@ -14,7 +14,7 @@ import pytest
 import yaml
 from clouds import CLASSES, FEATURES
 
-from hepnn import declarations, deployment, files, handover
+from hepnn import declarations, deployment, files, handover, report
 from hepnn.errors import AgreementBroken, RunError, TargetError
 from hepnn.handover import ports
 from hepnn.run import Run, open_run
@@ -31,11 +31,12 @@ WRITTEN_ONLY = {"agilex7"}
 
 @pytest.fixture
 def quick(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compile without optimization and count no cells."""
+    """Compile without optimization, count no cells and draw nothing."""
     script = tmp_path / "compiler"
     script.write_text('#!/bin/sh\nexec g++ "$@" -O0\n')
     script.chmod(0o755)
     monkeypatch.setenv("CXX", str(script))
+    monkeypatch.setattr(report, "write", lambda _: None)
     load = kits.load
     monkeypatch.setattr(kits, "load", lambda name: load(name).unsynthesized())
 

@@ -109,4 +109,4 @@ def _lane(grid: dict[str, Any], shape: tuple[int, ...]) -> Lane:
 
 
 def _text(value: float) -> str:
-    return repr(float(value)).removesuffix(".0")
+    return repr(float(value) + 0.0).removesuffix(".0")  # no minus before a zero

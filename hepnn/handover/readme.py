@@ -165,9 +165,7 @@ def _vectors(vectors: dict[str, Any]) -> str:
         said += " network was trained in floating point; `agreement.json` of the run has how far"
         said += " Keras is from it"
     if vectors["differing"]:
-        said += (
-            f". **On {vectors['differing']} of them the project differs from it: do not use it**"
-        )
+        said += f". **On {vectors['differing']} of them the project differs: do not use it**"
     return said + ".\n"
 
 
