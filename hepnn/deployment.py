@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
-from hepnn import agreement, console, files, targets
+from hepnn import agreement, console, files, handover, targets
+from hepnn.errors import AgreementBroken
 from hepnn.recipe import TargetRequest
 from hepnn.run import Run
 from hepnn.targets import kit as kits
+from hepnn.targets import tools
 from hepnn.tasks import get as get_task
 
 #: Written beside every artefact: the quantities that go in and come out, and what is done to
@@ -35,6 +41,7 @@ def deploy(
         Stage to ship; by default what the recipe says, and else the last.
     kit
         Kit for all of them; by default what the recipe says, and else the target's usual one.
+        Without `to`, the recipe's targets that it is not for are left out.
 
     Returns
     -------
@@ -45,13 +52,10 @@ def deploy(
     ------
     AgreementBroken
         If an artefact breaks its promise. It is written and marked nevertheless.
+    TargetError
+        If a kit does not serve a target, or a target refuses the network.
     """
-    if to is not None:
-        requests = [TargetRequest(name=name, stage=stage, kit=kit) for name in to]
-    else:
-        changed = {key: value for key, value in (("stage", stage), ("kit", kit)) if value}
-        wanted = run.recipe.targets or [TargetRequest(name=name) for name in targets.TARGETS]
-        requests = [request.model_copy(update=changed) for request in wanted]
+    requests = requests_of(run.recipe.targets, to, stage=stage, kit=kit)
     for request in requests:
         targets.get(request.name)
         kits.of(request.name, request.kit)
@@ -63,7 +67,37 @@ def deploy(
     document = agreement.agree(run)
     report.write(run)
     agreement.insist(document)
+    _insist_on_vectors(run, requests)
     return document
+
+
+def requests_of(
+    wanted: Sequence[TargetRequest],
+    to: Sequence[str] | None = None,
+    *,
+    stage: str | None = None,
+    kit: str | None = None,
+) -> list[TargetRequest]:
+    """Return what is asked for: of what is wanted, or else of all targets.
+
+    Parameters
+    ----------
+    wanted
+        By a recipe; with a kit and without `to`, those of them that it serves.
+    to
+        Targets instead of those.
+    stage, kit
+        For all of them.
+    """
+    if to is not None:
+        return [TargetRequest(name=name, stage=stage, kit=kit) for name in to]
+    changed = {key: value for key, value in (("stage", stage), ("kit", kit)) if value}
+    wanted = wanted or [TargetRequest(name=name) for name in targets.TARGETS]
+    if kit is not None:
+        served = kits.load(kit).targets
+        mine = [request for request in wanted if request.name in served]
+        wanted = mine or [TargetRequest(name=name) for name in served]
+    return [request.model_copy(update=changed) for request in wanted]
 
 
 def _ship(run: Run, request: TargetRequest) -> None:
@@ -79,25 +113,56 @@ def _ship(run: Run, request: TargetRequest) -> None:
     began = time.perf_counter()
     final = run.exports(stage) / agreement.label(request.name, request.part)
     formats = {} if request.formats is None else {"formats": tuple(request.formats)}
+    label = agreement.label(request.name, request.part)
+    quantities = _quantities(run, request.part)
     with console.working(f"{request.name}: {stage} for {kit.name}"):
-        with files.replacing_folder(final) as folder:
+        kept = run.exports(stage) / f"{label}-failed.log"
+        with files.replacing_folder(final) as folder, _keeping_log(kept):
             calibration = run.events("calibration").x
             target.write(model, folder, kit=kit, calibration=calibration, exact=exact, **formats)
-            files.write_json(folder / QUANTITIES, _quantities(run, request.part))
-        made = {agreement.label(one.name, request.part): one for one in target.load(final)}
-        files.write_json(
-            final / "target.json",
-            {
+            files.write_json(folder / QUANTITIES, quantities)
+            made = {agreement.label(one.name, request.part): one for one in target.load(folder)}
+            described = {
                 "target": request.name,
+                "run": run.name,
                 "kit": kit.name,
+                "kit_part": kit.part,
                 "stage": stage,
+                "sha256": run.manifest["stages"][stage]["sha256"],
                 "part": request.part,
                 "artefacts": list(made),
                 "cost": {name: artefact.cost() for name, artefact in made.items()},
                 "seconds": time.perf_counter() - began,
-            },
-        )
+            }
+            files.write_json(folder / "target.json", described)
+            handover.write(folder, target=described, quantities=quantities)
     console.say(f"{request.name}: {final} ({time.perf_counter() - began:.1f} s)")
+    if not made:
+        console.say(f"{request.name}: written only; nothing here can run it")
+
+
+@contextlib.contextmanager
+def _keeping_log(kept: Path) -> Iterator[None]:
+    """Keep the log of a program that failed, where the export itself is not kept."""
+    kept.unlink(missing_ok=True)
+    try:
+        yield
+    except tools.ToolFailed as error:
+        shutil.copyfile(error.log, kept)
+        raise tools.ToolFailed(error.reason, kept) from error
+
+
+def _insist_on_vectors(run: Run, requests: Sequence[TargetRequest]) -> None:
+    """Raise if a project that owes equal bits differs from Keras on its own test vectors."""
+    for request in requests:
+        stage = _stage_of(request, run.stages)
+        label = agreement.label(request.name, request.part)
+        vectors = handover.interface(run.exports(stage) / label).get("vectors") or {}
+        if vectors.get("differing"):
+            raise AgreementBroken(
+                f"the promise is broken: {label} of stage {stage}: {vectors['differing']} of its"
+                f" {vectors['events']} test vectors differ from Keras"
+            )
 
 
 def _quantities(run: Run, part: str | None) -> dict[str, Any]:

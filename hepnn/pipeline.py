@@ -30,7 +30,6 @@ from hepnn import (
     files,
     preflight,
     preparation,
-    targets,
 )
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
@@ -38,7 +37,7 @@ from hepnn.data import dataset as datasets
 from hepnn.data import division
 from hepnn.data.division import Divided
 from hepnn.errors import HepnnError, RecipeError, RunError
-from hepnn.recipe import Recipe, TargetRequest
+from hepnn.recipe import Recipe
 from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
@@ -145,8 +144,7 @@ def check(
     HepnnError
         If there is no such recipe, run or file, or if it is damaged.
     """
-    changed = {key: value for key, value in (("stage", stage), ("kit", kit)) if value}
-    requests = [TargetRequest(name=name, **changed) for name in to or targets.TARGETS]
+    requests = deployment.requests_of([], to, stage=stage, kit=kit)
     if not isinstance(what, dict):
         if Path(what).suffix == ".keras":
             return preflight.of_file(Path(what), requests, imports)
@@ -159,8 +157,7 @@ def check(
                 raise unknown from None
             return preflight.of_run(opened, requests)
     loaded = load(what, overrides)
-    if to is None:
-        requests = [request.model_copy(update=changed) for request in loaded.targets or requests]
+    requests = deployment.requests_of(loaded.targets, to, stage=stage, kit=kit)
     data = preparation.open_data(loaded)
     chosen = loaded.model_copy(update={"targets": requests})
     return preflight.of_recipe(chosen, data.shape, data.classes)

@@ -10,7 +10,7 @@ A target is a module with three functions, named in `TARGETS`:
     `exact` says that the model is fixed point throughout, so that every artefact has to
     repeat its bits; otherwise precisions are calibrated on `calibration`.
 `load(directory) -> list[Artefact]`
-    Open what `write` left there, without the Keras model.
+    Open what `write` left there, without the Keras model; nothing where it cannot run here.
 
 An artefact answers `predict(x)` in the units and order of the Keras model, so that any two
 can be compared on the same events.

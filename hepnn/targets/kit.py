@@ -4,22 +4,29 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from hepnn import declarations
 from hepnn.declarations import Declaration
+from hepnn.errors import TargetError
+from hepnn.targets import parts
 
 
 class HLSOptions(Declaration):
     """How hls4ml writes the project."""
 
-    backend: Literal["Vitis", "Vivado"] = "Vitis"
+    backend: Literal["Vitis", "Vivado", "VivadoAccelerator", "Quartus", "oneAPI", "Catapult"] = (
+        "Vitis"
+    )
+    board: str = Field("pynq-z2", description="of a VivadoAccelerator, as hls4ml names it")
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     reuse_factor: int = Field(1, ge=1)
     strategy: Literal["Latency", "Resource", "distributed_arithmetic"] = "Latency"
     width: int = Field(18, ge=4, le=48, description="bits of a float stage's results and weights")
     margin: int = Field(1, ge=0, le=8, description="integer bits beyond the largest result met")
     synthesize: bool = Field(True, description="by the vendor's tool, where it is on PATH")
+    timeout_s: float = Field(3600.0, gt=0, description="when compiling is given up")
+    synthesis_timeout_s: float = Field(86400.0, gt=0, description="when synthesis is given up")
 
 
 class RTLOptions(Declaration):
@@ -27,6 +34,7 @@ class RTLOptions(Declaration):
 
     latency_cutoff: float = Field(5.0, gt=0, description="longest path between registers, ns")
     synthesize: bool = Field(True, description="let Yosys count the cells")
+    timeout_s: float = Field(3600.0, gt=0, description="when building the simulation is given up")
     yosys_family: str = Field("xcup", description="family of Yosys' synth_xilinx")
     yosys_timeout_s: float = Field(300.0, gt=0, description="when the count of cells is given up")
 
@@ -38,10 +46,19 @@ class Kit(Declaration):
     title: str
     targets: list[str]
     part: str | None = None
-    clock_period_ns: float | None = Field(None, gt=0)
+    family: str | None = Field(None, description="of an Intel part, as Quartus names it")
+    # No fabric runs faster than a gigahertz.
+    clock_period_ns: float | None = Field(None, ge=1, le=1000, allow_inf_nan=False)
     threads: int = Field(1, ge=1)
     hls4ml: HLSOptions = HLSOptions()
     rtl: RTLOptions = RTLOptions()
+
+    @field_validator("part")
+    @classmethod
+    def _exists(cls, part: str | None) -> str | None:
+        if part is not None:
+            parts.vendor(part)
+        return part
 
     def unsynthesized(self) -> Kit:
         """Return the kit for writing and emulating only: nothing is synthesized."""
@@ -71,11 +88,20 @@ def load(name: str) -> Kit:
 
 
 def of(target: str, name: str | None = None) -> Kit:
-    """Return the kit of a name; without one, the one that is usual for a target.
+    """Return the kit of a name, which has to serve a target; without one, the usual one.
 
     Raises
     ------
     RecipeError
         As `load`.
+    TargetError
+        If the kit is for other targets.
     """
-    return load(name or USUAL.get(target, "litert-cpu"))
+    kit = load(name or USUAL.get(target, "litert-cpu"))
+    if name is not None and target not in kit.targets:
+        serving = [n for n in declarations.names("deploy") if target in load(n).targets]
+        hint = f"; kits for it: {', '.join(serving)}" if serving else ""
+        raise TargetError(
+            f"kit {kit.name} is for {' and '.join(kit.targets)}, not for {target}{hint}"
+        )
+    return kit

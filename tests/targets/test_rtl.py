@@ -306,7 +306,7 @@ def test_nothing_leaks(small, tmp_path, capfd):
     model, _, x = small
     before = dict(os.environ)
     rtl.write(model, tmp_path, kit=KIT, calibration=x, exact=True, formats=["vhdl"])
-    verilator._environment(tmp_path)
+    verilator.environment(tmp_path)
     assert dict(os.environ) == before
     assert capfd.readouterr().out == ""
     assert (tmp_path / "vhdl/src/network.vhd").exists()

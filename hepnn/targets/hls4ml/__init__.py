@@ -19,8 +19,9 @@ import numpy as np
 
 from hepnn import files
 from hepnn.errors import RunError, TargetError
-from hepnn.targets import Verdict, preflight
-from hepnn.targets.fixed_point import first_lane, is_fixed_point
+from hepnn.targets import Verdict, preflight, vectors
+from hepnn.targets.fixed_point import Lane, first_lane, is_fixed_point
+from hepnn.targets.hls4ml import backends, ports
 from hepnn.targets.hls4ml.artefact import HLSArtefact
 from hepnn.targets.hls4ml.synthesis import available, synthesize
 from hepnn.targets.inference import without_noise
@@ -47,9 +48,12 @@ def check(model: Any, kit: Kit) -> list[Verdict]:
     network, origin = written_out(logits)
     fixed = any(is_fixed_point(layer) for layer in network.layers)
     refused = {} if fixed else precision.refused(network)
+    untrusted = backends.refused(network, kit, fixed)
+    refused |= untrusted
     with logged(Path(os.devnull)):
         try:
-            (project.exact if fixed else project.plain)(network, Path("unwritten"), kit)
+            if not untrusted:
+                (project.exact if fixed else project.plain)(network, Path("unwritten"), kit)
         except TargetError as error:
             # Where every layer alone is taken, the fault lies between them.
             refused |= project.refusals(network, kit, fixed)
@@ -91,28 +95,59 @@ def write(
     MissingDependency
         If there is no C++ compiler.
     """
-    from hepnn.targets.hls4ml import emulation, project
+    from hepnn.targets.hls4ml import emulation, notebook, project, testbench
     from hepnn.targets.hls4ml.recurrent import written_out
     from hepnn.targets.hls4ml.strip import without_softmax
 
     shape = single_input(model, "hls4ml")
+    emulated = backends.of(kit).emulated
+    if emulated:
+        emulation.find_compiler()
     logits, stripped = without_softmax(without_noise(model))
     network, _ = written_out(logits)
+    for layer, reason in backends.refused(network, kit, exact).items():
+        raise TargetError(f"target hls4ml: layer {layer!r}: {reason}")
     with logged(directory / "build.log"):
         if exact:
             graph = project.exact(network, directory, kit)
         else:
             graph = project.calibrated(network, directory, kit, calibration)
-        project.write(graph, directory)
-    built = emulation.build(directory, int(np.prod(shape)), _size(network))
-    files.write_json(directory / NAME, _interface(network, graph, kit, exact, stripped, built))
+        project.write(graph, directory, kit)
+    lane = _lane(network) if exact else None
+    content = ports.interface(network, graph, kit, exact, stripped, lane)
+    chosen = vectors.choose(calibration, lane)
+    on_grid = chosen.x if lane is None else lane.quantize(chosen.x)
+    size = int(np.prod(network.outputs[0].shape[1:]))
+    wanted = logits.predict(chosen.x, verbose=0).reshape(len(on_grid), size)
+    origin, differing = "keras", None
+    if emulated:
+        built = emulation.build(directory, int(np.prod(shape)), size, kit)
+        content["emulation"] = built
+        given = emulation.Emulation(directory, built, int(np.prod(shape)), size)(on_grid)
+        given = given.astype(np.float32)
+        if exact:
+            differing = int((given != wanted).any(axis=1).sum())
+        else:
+            origin, wanted = "emulation", given
+    testbench.write(directory, graph, kit, chosen.x, on_grid, wanted)
+    if kit.hls4ml.backend == "VivadoAccelerator":
+        notebook.write(directory)
+    content["vectors"] = vectors.described(chosen, origin, differing)
+    files.write_json(directory / NAME, content)
     if kit.hls4ml.synthesize and available(kit.hls4ml.backend):
-        synthesize(directory, kit.hls4ml.backend)
+        synthesize(directory, kit.hls4ml.backend, kit.hls4ml.synthesis_timeout_s)
     return load(directory)
+
+
+def _lane(network: Any) -> Lane | None:
+    found = first_lane(network)
+    return None if found is None else found[1]
 
 
 def load(directory: Path) -> list[HLSArtefact]:
     """Open what `write` left, from where it lies now, with numpy alone.
+
+    A project that is not compiled here, as one for oneAPI, has nothing that decides.
 
     Raises
     ------
@@ -121,7 +156,7 @@ def load(directory: Path) -> list[HLSArtefact]:
     """
     content = files.read_json(directory / NAME)
     try:
-        return [HLSArtefact(directory, content)]
+        return [HLSArtefact(directory, content)] if content["emulation"] else []
     except (KeyError, TypeError) as error:
         raise RunError(f"{directory / NAME} is damaged: no {error}") from error
 
@@ -137,51 +172,10 @@ def convert_default(model: Any, directory: Path, kit: Kit | None = None) -> HLSA
     kit = kit or Kit(name="default", title="hls4ml's defaults", targets=["hls4ml"])
     with logged(directory / "build.log"):
         graph = project.plain(model, directory, kit)
-        project.write(graph, directory)
-    shape = single_input(model, "hls4ml")
-    built = emulation.build(directory, int(np.prod(shape)), _size(model))
-    content = _interface(model, graph, kit, False, False, built)
-    files.write_json(directory / NAME, {**content, "promise": "bounded"})
+        project.write(graph, directory, kit)
+    size = int(np.prod(model.outputs[0].shape[1:]))
+    content = ports.interface(model, graph, kit, False, False, None)
+    inputs = int(np.prod(single_input(model, "hls4ml")))
+    content["emulation"] = emulation.build(directory, inputs, size, kit)
+    files.write_json(directory / NAME, content)
     return load(directory)[0]
-
-
-def _size(model: Any) -> int:
-    return int(np.prod(model.outputs[0].shape[1:]))
-
-
-def _interface(
-    network: Any, graph: Any, kit: Kit, exact: bool, stripped: bool, built: dict[str, Any]
-) -> dict[str, Any]:
-    shape = single_input(network, "hls4ml")
-    found = first_lane(network) if exact else None
-    entered, left = graph.get_input_variables()[0], graph.get_output_variables()[0]
-    options = kit.hls4ml
-    return {
-        "target": "hls4ml",
-        "promise": "exact" if exact else "bounded",
-        "input": {
-            "shape": list(shape),
-            "type": f"ap_{entered.type.precision}",
-            "order": "features as in the data card, the last axis; row by row",
-            "quantities": "physical",
-            # Firmware receives numbers on this grid. Putting them there is the sender's part: the
-            # input type has room for the widest feature and wraps at its own end, not theirs.
-            "host": "none" if found is None else "quantize",
-            "grid": None if found is None else found[1].grid(shape),
-        },
-        "output": {
-            "shape": list(network.outputs[0].shape[1:]),
-            "type": f"ap_{left.type.precision}",
-            "quantity": "logits; the final softmax is left out" if stripped else "as the model's",
-            "host": "softmax" if stripped else "none",
-        },
-        "project": {
-            "backend": options.backend,
-            "part": kit.part or graph.config.config.get("Part"),
-            "clock_period_ns": kit.clock_period_ns or 5.0,
-            "io_type": options.io_type,
-            "strategy": options.strategy,
-            "reuse_factor": options.reuse_factor,
-        },
-        "emulation": built,
-    }

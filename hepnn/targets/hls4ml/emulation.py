@@ -6,7 +6,6 @@ import ctypes
 import hashlib
 import os
 import shutil
-import subprocess
 import threading
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,17 @@ from typing import Any
 import numpy as np
 
 from hepnn import files
-from hepnn.errors import MissingDependency, RunError, TargetError
+from hepnn.errors import MissingDependency, RunError
+from hepnn.targets import tools
+from hepnn.targets.hls4ml import backends
 from hepnn.targets.hls4ml.project import PROJECT
+from hepnn.targets.kit import Kit
 
 #: Network arrays lie on the stack; a wide layer's products alone can outgrow the usual 8 MB.
 _STACK = 256 << 20
+
+#: What some bridges want to say beside the numbers.
+_SIZES = ("const_size_in_1", "const_size_out_1")
 
 _SOURCE = """\
 // One library for the software emulation: the network and a loop over events.
@@ -36,17 +41,18 @@ static std::string weights_folder() {{
 #define WEIGHTS_DIR weights_folder()
 
 #include "firmware/{project}.cpp"
-#include "{project}_bridge.cpp"
+{extra}#include "{project}_bridge.cpp"
 
 extern "C" void predict(const double *inputs, double *outputs, std::size_t events) {{
+    unsigned short const_size_in_1, const_size_out_1;
     for (std::size_t event = 0; event < events; event++)
         {project}_double(const_cast<double *>(inputs) + event * {inputs},
-                         outputs + event * {outputs});
+                         outputs + event * {outputs}{more});
 }}
 """
 
 
-def build(directory: Path, inputs: int, outputs: int) -> dict[str, Any]:
+def build(directory: Path, inputs: int, outputs: int, kit: Kit) -> dict[str, Any]:
     """Compile what hls4ml wrote into a shared library.
 
     Parameters
@@ -55,6 +61,8 @@ def build(directory: Path, inputs: int, outputs: int) -> dict[str, Any]:
         The HLS project.
     inputs, outputs
         Numbers that one event has.
+    kit
+        The backend that wrote it, and how long a compiler may take.
 
     Returns
     -------
@@ -65,29 +73,30 @@ def build(directory: Path, inputs: int, outputs: int) -> dict[str, Any]:
     ------
     MissingDependency
         If there is no C++ compiler.
-    TargetError
-        If it does not compile; `build.log` says why.
+    ToolFailed
+        If it does not compile, or not in time; `build.log` says why.
     """
-    compiler = shutil.which(os.environ.get("CXX", "g++"))
-    if compiler is None:
-        raise MissingDependency(
-            "firmware emulation needs g++ and make: apt-get install g++ make (or set CXX)"
-        )
+    compiler = find_compiler()
+    backend = backends.of(kit)
+    bridge = (directory / f"{PROJECT}_bridge.cpp").read_text()
+    more = "".join(f", {name}" for name in _SIZES if name in bridge)
     source = directory / "emulation.cpp"
-    files.write_text(source, _SOURCE.format(project=PROJECT, inputs=inputs, outputs=outputs))
+    extra = "".join(f'#include "firmware/{name}"\n' for name in backend.beside)
+    text = _SOURCE.format(project=PROJECT, inputs=inputs, outputs=outputs, more=more, extra=extra)
+    files.write_text(source, text)
     # A library of other sources has another name: a process that opened one keeps it.
     library = directory / "firmware" / f"{PROJECT}-{_fingerprint(directory)}.so"
     with files.replacing(library) as beside:
-        command = [compiler, "-std=c++17", "-O2", "-w", "-fPIC", "-shared", "-Ifirmware/ap_types"]
-        command += [source.name, "-ldl", "-o", str(beside.resolve())]
-        done = subprocess.run(command, cwd=directory, capture_output=True, text=True)
-        with (directory / "build.log").open("a") as log:
-            log.write(" ".join(command[:-1]) + f" {library.name}\n" + done.stdout + done.stderr)
-        if done.returncode:
-            raise TargetError(
-                f"target hls4ml: {Path(compiler).name} failed on {source}; see"
-                f" {directory / 'build.log'}"
-            )
+        command = [compiler, "-std=c++17", "-O2", "-w", "-fPIC", "-shared"]
+        command += [f"-I{folder}" for folder in backend.includes]
+        command += [source.name, "-ldl", "-o", str(beside.relative_to(directory))]
+        tools.run(
+            command,
+            f"target hls4ml: {Path(compiler).name}",
+            cwd=directory,
+            log=directory / "build.log",
+            timeout_s=kit.hls4ml.timeout_s,
+        )
     weights = sorted((directory / "firmware" / "weights").glob("*.txt"))
     return {
         "library": f"firmware/{library.name}",
@@ -95,6 +104,22 @@ def build(directory: Path, inputs: int, outputs: int) -> dict[str, Any]:
             str(path.relative_to(directory)): files.sha256(path) for path in (library, *weights)
         },
     }
+
+
+def find_compiler() -> str:
+    """Return the C++ compiler.
+
+    Raises
+    ------
+    MissingDependency
+        If there is none.
+    """
+    compiler = shutil.which(os.environ.get("CXX", "g++"))
+    if compiler is None:
+        raise MissingDependency(
+            "firmware emulation needs g++ and make: apt-get install g++ make (or set CXX)"
+        )
+    return compiler
 
 
 class Emulation:
@@ -153,7 +178,7 @@ class Emulation:
 def _fingerprint(directory: Path) -> str:
     digest = hashlib.sha256()
     firmware = directory / "firmware"
-    found = (*directory.glob("*.cpp"), *firmware.glob("*.*"), *firmware.glob("weights/*.txt"))
+    found = (*directory.glob("*.cpp"), *firmware.glob("*.*"), *firmware.glob("weights/*"))
     for path in sorted(found):
         if path.suffix in (".cpp", ".h", ".txt"):
             digest.update(path.read_bytes())

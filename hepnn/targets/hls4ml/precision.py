@@ -48,6 +48,9 @@ _FUNCTIONS = (
     "softmax",
 )
 
+#: What hls4ml calls the type of a kernel; of one factor a channel, in some backends, a scale.
+_KERNEL = {"weight", "scale"}
+
 #: What layers of unknown arithmetic get.
 _FALLBACK = "fixed<32,16,RND,SAT>"
 
@@ -217,7 +220,7 @@ def _fill(
         precision["result"] = str(result)
     kind = layer.__class__.__name__
     kernel = getattr(layer, "kernel", None)
-    if kernel is not None and len(entered) == 1 and "weight" in precision:
+    if kernel is not None and len(entered) == 1 and _KERNEL & precision.keys():
         _fill_linear(layer, np.asarray(kernel), precision, entered[0], width)
     elif kind == "BatchNormalization":
         scale = np.asarray(layer.moving_variance + layer.epsilon) ** -0.5
@@ -237,7 +240,7 @@ def _fill_linear(
 ) -> None:
     # The powers of two of an input scaling reach further than any fixed width.
     weight = weight_type(kernel, width, exact=layer.name == "input_scaling")
-    precision["weight"] = str(weight)
+    precision["scale" if "scale" in precision else "weight"] = str(weight)
     channels = kernel.shape[-1]
     elementwise = kernel.ndim == 1
     sums = np.abs(kernel) if elementwise else np.abs(kernel).reshape(-1, channels).sum(axis=0)
@@ -252,7 +255,8 @@ def _fill_linear(
     # Rounded weights may be half a step above the real ones, each.
     terms = 1 if elementwise else kernel.size // channels
     total = total + terms * 2.0**-weight.fraction * entered.largest
-    precision["accum"] = str(Fixed(True, _integer_bits(total) + 1, fraction))
+    if "accum" in precision:
+        precision["accum"] = str(Fixed(True, _integer_bits(total) + 1, fraction))
 
 
 def _measure(model: Any, x: np.ndarray) -> tuple[dict[str, Range], dict[str, Range]]:

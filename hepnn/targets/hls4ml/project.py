@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,12 @@ import numpy as np
 from hepnn import files
 from hepnn.errors import TargetError
 from hepnn.targets.hls4ml import (
+    backends,
     concatenate,
+    elementwise,
     groups,
     images,
+    masks,
     mend,
     padding,
     pooling,
@@ -24,6 +28,9 @@ from hepnn.targets.kit import Kit
 
 #: The top function, and with it the names of the sources.
 PROJECT = "network"
+
+#: Layers that no C++ is written for.
+_SILENT = ("Input", "Constant")
 
 #: hls4ml writes an einsum, as the input scaling is, in no other way.
 _UNSHARED = {"Strategy": "Latency", "ReuseFactor": 1}
@@ -67,15 +74,20 @@ def plain(model: Any, directory: Path, kit: Kit) -> Any:
     return _converted(model, directory, kit, _by_name(model, kit))
 
 
-def write(graph: Any, directory: Path) -> None:
+def write(graph: Any, directory: Path, kit: Kit) -> None:
     """Write the sources, with paths that hold wherever the folder is moved."""
+    graph.config.writer_config["WriteTar"] = False
     graph.write()
-    padding.mend_maximum(directory)
-    resize.mend_types(directory)
+    if backends.of(kit).proven is None:
+        padding.mend_maximum(directory)
+        resize.mend_types(directory)
+    if kit.hls4ml.backend == "Quartus":
+        masks.write(graph, directory)
     # hls4ml keeps the model and the place where it wrote; both are relative to this file here.
-    described = directory / "hls4ml_config.yml"
-    text = described.read_text()
-    files.write_text(described, text.replace(str(directory), "."))
+    for described in (directory / "hls4ml_config.yml", directory / f"{PROJECT}_bridge.cpp"):
+        if described.exists():
+            text = described.read_text()
+            files.write_text(described, text.replace(str(directory), "."))
 
 
 def refusals(model: Any, kit: Kit, fixed: bool) -> dict[str, str]:
@@ -105,7 +117,7 @@ def _by_name(model: Any, kit: Kit) -> dict[str, Any]:
     from hls4ml.utils import config_from_keras_model
 
     try:
-        with images.mended():
+        with images.mended(), _einsum(kit):
             return config_from_keras_model(
                 model,
                 granularity="name",
@@ -128,8 +140,10 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
             pooling.mended(),
             images.mended(),
             resize.mended(),
+            masks.mended(),
+            _einsum(kit),
         ):
-            return convert_from_keras_model(
+            graph = convert_from_keras_model(
                 model,
                 backend=kit.hls4ml.backend,
                 output_dir=str(directory),
@@ -140,6 +154,29 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
                 clock_period=kit.clock_period_ns or 5,
                 # A layer that hls4ml does not know would become one huge block of logic.
                 allow_da_fallback=False,
+                **backends.options(kit),
             )
+    except TargetError:
+        raise
     except Exception as error:  # hls4ml raises bare exceptions and assertions
         raise TargetError(f"hls4ml does not take it: {one_line(error)}") from error
+    _refuse_unwritten(graph, kit)
+    return graph
+
+
+def _einsum(kit: Kit) -> contextlib.AbstractContextManager[None]:
+    return contextlib.nullcontext() if backends.of(kit).einsum else elementwise.mended()
+
+
+def _refuse_unwritten(graph: Any, kit: Kit) -> None:
+    """Refuse a layer that the backend has no C++ for: hls4ml leaves it out and says nothing."""
+    for node in graph.get_layers():
+        if node.class_name in _SILENT or node.get_attr("function_cpp") is not None:
+            continue
+        entering, leaving = node.get_input_variable(), node.get_output_variable()
+        if node.class_name == "Reshape" and entering.size() == leaving.size():
+            continue  # the same numbers under another name
+        raise TargetError(
+            f"hls4ml writes nothing for layer {node.name!r} ({node.class_name}) in"
+            f" {kit.hls4ml.backend}"
+        )

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from hepnn.errors import MissingDependency, TargetError
+from hepnn.targets import tools
 from hepnn.targets.interface import logged, one_line
 
 #: Programs that can run the project, by backend, with what comes before and after the script.
@@ -21,6 +21,11 @@ _TOOLS = {
         ("vivado_hls", ["-f", "build_prj.tcl", "reset=1 csim=0 synth=1 cosim=0 export=0 vsynth=0"]),
     ],
 }
+
+#: When a synthesis is given up where no kit says it.
+TIMEOUT_S = 86400.0
+
+_TOOLS["VivadoAccelerator"] = _TOOLS["Vivado"]
 
 _OPTIONS = """\
 array set opt {
@@ -36,7 +41,9 @@ array set opt {
 """
 
 
-def synthesize(directory: Path, backend: str = "Vitis") -> dict[str, Any]:
+def synthesize(
+    directory: Path, backend: str = "Vitis", timeout_s: float = TIMEOUT_S
+) -> dict[str, Any]:
     """Run the vendor's synthesis of a written project and return its report.
 
     Parameters
@@ -44,15 +51,21 @@ def synthesize(directory: Path, backend: str = "Vitis") -> dict[str, Any]:
     directory
         The HLS project that `write` left.
     backend
-        `Vitis` or `Vivado`.
+        As hls4ml names it; one of AMD's.
+    timeout_s
+        When it is given up.
 
     Raises
     ------
     MissingDependency
         If none of the vendor's programs is on PATH.
     TargetError
-        If the synthesis fails; `synthesis.log` says why.
+        If the backend's tool is not known here.
+    ToolFailed
+        If the synthesis fails, or is not done in time; `synthesis.log` says why.
     """
+    if backend not in _TOOLS:
+        raise TargetError(f"synthesis for {backend} is not run here; README.md has the command")
     found = _tool(backend)
     if found is None:
         raise MissingDependency(
@@ -61,17 +74,20 @@ def synthesize(directory: Path, backend: str = "Vitis") -> dict[str, Any]:
         )
     program, arguments = found
     (directory / "build_opt.tcl").write_text(_OPTIONS)
-    with (directory / "synthesis.log").open("w") as log:
-        done = subprocess.run(
-            [program, *arguments], cwd=directory, stdout=log, stderr=subprocess.STDOUT
-        )
-    if done.returncode:
-        raise TargetError(f"{Path(program).name} failed; see {directory / 'synthesis.log'}")
+    tools.run(
+        [program, *arguments],
+        f"target hls4ml: {Path(program).name}",
+        cwd=directory,
+        log=directory / "synthesis.log",
+        timeout_s=timeout_s,
+    )
     return report(directory, backend)
 
 
 def report(directory: Path, backend: str) -> dict[str, Any]:
     """Return latency and resources from the vendor's report, or why there is none."""
+    if backend not in _TOOLS:
+        return {"synthesis": f"not run here for {backend}"}
     project = directory / "network_prj"
     if not list(project.glob("*/syn/report/*_csynth.xml")):
         missing = not available(backend)
@@ -101,7 +117,7 @@ def available(backend: str) -> bool:
 
 
 def _tool(backend: str) -> tuple[str, list[str]] | None:
-    for name, arguments in _TOOLS[backend]:
+    for name, arguments in _TOOLS.get(backend, ()):
         program = shutil.which(name)
         if program is not None:
             return program, arguments

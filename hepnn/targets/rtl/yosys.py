@@ -6,11 +6,9 @@ estimates, to compare networks with each other and not with the vendor's reports
 
 from __future__ import annotations
 
-import contextlib
 import importlib.metadata
 import importlib.util
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,7 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from hepnn import files
-from hepnn.errors import TargetError, missing_extra
+from hepnn.errors import missing_extra
+from hepnn.targets import tools
 from hepnn.targets.rtl import verilator
 
 #: Kinds of cells, by how the names of Xilinx primitives begin. Yosys leaves inverters (INV)
@@ -80,7 +79,7 @@ def cells(
 
     Raises
     ------
-    TargetError
+    ToolFailed
         If Yosys does not accept the Verilog.
     """
     require()
@@ -115,24 +114,16 @@ def _synthesize(
         " tee -q -o cells.json stat -json"
     )
     # Yosys in WebAssembly sees no folder but the one that it is started in.
-    with tempfile.TemporaryDirectory() as name, log.open("a") as stream:
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(project / "src", folder / "src")
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            done = subprocess.run(
-                [sys.executable, "-c", _PROGRAM, "-Q", "-T", "-p", script],
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=subprocess.STDOUT,
-                timeout=timeout_s,
-                check=False,
-            )
-            if done.returncode:
-                raise TargetError(f"target rtl: Yosys failed; its messages are in {log}")
-            stored = files.read_json(folder / "cells.json")["design"]["num_cells_by_type"]
-            return {kind: n for kind, n in stored.items() if not kind.startswith("$")}
-    return None
+        command = [sys.executable, "-c", _PROGRAM, "-Q", "-T", "-p", script]
+        try:
+            tools.run(command, "target rtl: Yosys", cwd=folder, log=log, timeout_s=timeout_s)
+        except tools.ToolTimeout:
+            return None
+        stored = files.read_json(folder / "cells.json")["design"]["num_cells_by_type"]
+        return {kind: n for kind, n in stored.items() if not kind.startswith("$")}
 
 
 def _sum(counted: dict[str, int], names: tuple[str, ...]) -> int:

@@ -1,0 +1,57 @@
+"""What a firmware engineer finds beside a shipped network.
+
+`README.md` says what it is, how it is built and tried, and what every bit of its ports means;
+`interface.csv` has the same as a table, a number a line; `LICENSES/` the licences of the files
+that came from elsewhere; `SHA256SUMS` the checksum of every file (`sha256sum -c SHA256SUMS`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hepnn import files
+from hepnn.handover import licences, ports, readme
+
+SUMS = "SHA256SUMS"
+
+
+def write(folder: Path, *, target: dict[str, Any], quantities: dict[str, Any]) -> None:
+    """Write the papers of an export, the checksums last.
+
+    Parameters
+    ----------
+    folder
+        What the target wrote.
+    target
+        As in `target.json`: run, stage, its checksum, kit, costs.
+    quantities
+        As in `quantities.json`: what goes in and comes out.
+
+    Raises
+    ------
+    RunError
+        If `interface.json` is damaged, or the disk is full.
+    """
+    content = interface(folder)
+    rows = ports.rows(content, quantities)
+    if rows:
+        files.write_text(folder / ports.NAME, ports.csv(rows))
+    taken = licences.write(folder)
+    text = readme.text(folder, content, target, quantities, rows, taken)
+    files.write_text(folder / "README.md", text)
+    names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    sums = [f"{files.sha256(folder / name)}  {name}" for name in names if name != SUMS]
+    files.write_text(folder / SUMS, "\n".join(sums) + "\n")
+
+
+def interface(folder: Path) -> dict[str, Any]:
+    """Return `interface.json` of an export; empty where a target writes none.
+
+    Raises
+    ------
+    RunError
+        If it is damaged.
+    """
+    path = folder / "interface.json"
+    return dict(files.read_json(path)) if path.exists() else {}
