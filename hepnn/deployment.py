@@ -164,6 +164,7 @@ def _ship(run: Run, request: TargetRequest) -> None:
             target.write(model, folder, kit=kit, calibration=calibration, exact=exact, **formats)
             files.write_json(folder / QUANTITIES, _quantities(run, request.part))
         made = {agreement.label(one.name, request.part): one for one in target.load(final)}
+        costs = {name: artefact.cost() for name, artefact in made.items()}
         files.write_json(
             final / "target.json",
             {
@@ -172,11 +173,14 @@ def _ship(run: Run, request: TargetRequest) -> None:
                 "stage": stage,
                 "part": request.part,
                 "artefacts": list(made),
-                "cost": {name: artefact.cost() for name, artefact in made.items()},
+                "cost": costs,
                 "seconds": time.perf_counter() - began,
             },
         )
     console.say(f"{request.name}: {final} ({time.perf_counter() - began:.1f} s)")
+    for name, cost in costs.items():
+        if "fits" in cost:
+            console.say(f"{name}: {cost['fits']['text']}")
 
 
 def _quantities(run: Run, part: str | None) -> dict[str, Any]:

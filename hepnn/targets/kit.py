@@ -27,8 +27,20 @@ class RTLOptions(Declaration):
 
     latency_cutoff: float = Field(5.0, gt=0, description="longest path between registers, ns")
     synthesize: bool = Field(True, description="let Yosys count the cells")
+    place_and_route: bool = Field(False, description="on an ECP5, by nextpnr; takes minutes")
+    place_and_route_timeout_s: float = Field(1800.0, gt=0, description="when that is given up")
     yosys_family: str = Field("xcup", description="family of Yosys' synth_xilinx")
     yosys_timeout_s: float = Field(300.0, gt=0, description="when the count of cells is given up")
+
+
+class Resources(Declaration):
+    """What a part has, from the vendor's product table."""
+
+    lut: int = Field(gt=0)
+    ff: int = Field(gt=0)
+    dsp: int = Field(ge=0)
+    bram: int = Field(ge=0, description="blocks of 36 kbit; a half counts as 0.5")
+    uram: int = Field(0, ge=0)
 
 
 class Kit(Declaration):
@@ -39,6 +51,8 @@ class Kit(Declaration):
     targets: list[str]
     part: str | None = None
     clock_period_ns: float | None = Field(None, gt=0)
+    resources: Resources | None = None
+    share: float = Field(1.0, gt=0, le=1, description="of the resources, for this network")
     threads: int = Field(1, ge=1)
     hls4ml: HLSOptions = HLSOptions()
     rtl: RTLOptions = RTLOptions()
@@ -49,7 +63,7 @@ class Kit(Declaration):
         return self.model_copy(
             update={
                 "hls4ml": self.hls4ml.model_copy(update=off),
-                "rtl": self.rtl.model_copy(update=off),
+                "rtl": self.rtl.model_copy(update=off | {"place_and_route": False}),
             }
         )
 

@@ -19,8 +19,9 @@ import numpy as np
 
 from hepnn import files
 from hepnn.errors import RunError, TargetError
-from hepnn.targets import Verdict, preflight
+from hepnn.targets import Verdict, fits, preflight
 from hepnn.targets.fixed_point import first_lane, is_fixed_point
+from hepnn.targets.hls4ml import work
 from hepnn.targets.hls4ml.artefact import HLSArtefact
 from hepnn.targets.hls4ml.synthesis import available, synthesize
 from hepnn.targets.inference import without_noise
@@ -183,5 +184,7 @@ def _interface(
             "strategy": options.strategy,
             "reuse_factor": options.reuse_factor,
         },
+        "layers": work.layers(graph),
+        "part": fits.part_of(kit),
         "emulation": built,
     }

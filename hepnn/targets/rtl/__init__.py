@@ -6,7 +6,8 @@ anything is written the integer program is compared with Keras, on the calibrati
 random inputs in range, at its ends and far outside; one that differs is refused.
 
 Written are `network.json.gz` (the program), `verilog/`, `vhdl/` (sources, constraints, project
-scripts), `interface.json` (grids and bit ranges of both ports), `cells.json` and `build.log`.
+scripts), `interface.json` (grids and bit ranges of both ports), `cells.json` (Yosys' count),
+`routed.json` (nextpnr's, where the kit asks for it) and `build.log`.
 The Verilog is simulated; the VHDL is generated from the same pipeline and not simulated.
 """
 
@@ -21,11 +22,11 @@ import numpy as np
 
 from hepnn import files
 from hepnn.errors import RunError, TargetError, nearest
-from hepnn.targets import Verdict, preflight
+from hepnn.targets import Verdict, fits, preflight
 from hepnn.targets.inference import without_noise
 from hepnn.targets.interface import NAME, logged, single_input
 from hepnn.targets.kit import Kit
-from hepnn.targets.rtl import artefact, project, verilator, yosys
+from hepnn.targets.rtl import artefact, cost, nextpnr, project, verilator, yosys
 
 #: Random events, and calibration events, that the program is compared with Keras on.
 _RANDOM, _CALIBRATION = 1024, 4096
@@ -86,13 +87,15 @@ def write(
     MissingDependency
         If Verilator, a compiler or Yosys is not installed.
     """
-    from hepnn.targets.rtl import trace
+    from hepnn.targets.rtl import layers, trace
 
     languages = _wanted(formats)
     if "verilog" in languages:
         verilator.require()
         if kit.rtl.synthesize:
             yosys.require()
+        if kit.rtl.place_and_route:
+            nextpnr.require()
     log = directory / artefact.LOG
     model = without_noise(model)
     with logged(log):
@@ -109,6 +112,7 @@ def write(
             project.write(traced.comb, directory / language, language, kit)
             for language in languages
         ]
+        shares = layers.shares(model, traced, written[0]["latency_clocks"])
     if "verilog" in languages:
         print("rtl: Verilator builds the simulation", file=sys.stderr)
         verilator.build(directory / "verilog", project.MODULE, log)
@@ -117,8 +121,17 @@ def write(
             directory / "verilog",
             project.MODULE,
             kit.rtl.yosys_family,
-            directory / artefact.CELLS,
+            directory / cost.CELLS,
             timeout_s=kit.rtl.yosys_timeout_s,
+            log=log,
+        )
+    if "verilog" in languages and kit.rtl.place_and_route:
+        nextpnr.place_and_route(
+            directory / "verilog",
+            project.MODULE,
+            written[0]["clock_period_ns"],
+            directory / cost.ROUTED,
+            timeout_s=kit.rtl.place_and_route_timeout_s,
             log=log,
         )
     content = {
@@ -128,6 +141,9 @@ def write(
         "languages": languages,
         **project.interface(traced),
         "pipeline": written[0],
+        "layers": shares,
+        "family": kit.rtl.yosys_family,
+        "part": fits.part_of(kit),
     }
     files.write_json(directory / NAME, content)
     return load(directory)
