@@ -10,7 +10,7 @@ import numpy as np
 
 from hepnn import agreement, console, files, targets
 from hepnn.data import scaling as scalings
-from hepnn.errors import TargetError
+from hepnn.errors import HepnnError, TargetError
 from hepnn.recipe import Recipe, TargetRequest
 from hepnn.run import Run
 from hepnn.targets import kit as kits
@@ -181,6 +181,27 @@ def _ship(run: Run, request: TargetRequest) -> None:
     for name, cost in costs.items():
         if "fits" in cost:
             console.say(f"{name}: {cost['fits']['text']}")
+
+
+def recount(run: Run) -> None:
+    """Read the costs of a run's firmware again, with the vendor's reports that came since.
+
+    What cannot be opened any more keeps the costs that it was written with.
+    """
+    for path in sorted(run.path.glob("exports/*/*/target.json")):
+        try:
+            written = files.read_json(path)
+            before = written.get("cost") or {}
+            if not any("fits" in cost for cost in before.values()):
+                continue
+            opened = targets.get(written["target"]).load(path.parent)
+            costs = {agreement.label(one.name, written.get("part")): one.cost() for one in opened}
+        except (HepnnError, AttributeError, KeyError, TypeError) as error:
+            # The page says what is damaged.
+            console.say(f"{path.parent.name}: costs as written; {error}")
+            continue
+        if costs != before:
+            files.write_json(path, {**written, "cost": costs})
 
 
 def _quantities(run: Run, part: str | None) -> dict[str, Any]:

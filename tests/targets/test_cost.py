@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from hepnn.errors import MissingDependency
+from hepnn import deployment
+from hepnn.errors import MissingDependency, RunError
 from hepnn.targets import fits
 from hepnn.targets import kit as kits
 from hepnn.targets.kit import Kit, RTLOptions
@@ -240,3 +242,34 @@ def test_the_vendors_report_takes_the_place_of_the_estimate(tiny):
     assert found["fits"]["text"].startswith("does not fit: 90,000 of 86,400 LUT")
     assert found["clock"] == "met: needs 4.25 ns, the clock has 5 ns"
     assert found["vivado"]["lut"] == 90000 and found["after_routing"]["lut"]["value"] < 7000
+
+
+class Opened:
+    """An artefact whose cost is another one now."""
+
+    name = "rtl"
+
+    def cost(self):
+        return {"fits": {"verdict": "fits"}, "lut": 7}
+
+
+def test_costs_are_read_again_from_what_lies_beside_the_firmware(tmp_path, monkeypatch):
+    def load(folder):
+        if folder.name == "broken":
+            raise RunError("a file is missing")
+        return [Opened()]
+
+    monkeypatch.setattr(deployment.targets, "get", lambda name: SimpleNamespace(load=load))
+    written = {"target": "rtl", "cost": {"rtl": {"fits": {"verdict": "cannot say"}}}}
+    for name in ("rtl", "broken", "tflite", "damaged"):
+        (tmp_path / "exports" / "quantized" / name).mkdir(parents=True)
+    stored = {name: tmp_path / "exports" / "quantized" / name / "target.json" for name in
+              ("rtl", "broken", "tflite", "damaged")}  # fmt: skip
+    for name in ("rtl", "broken"):
+        stored[name].write_text(json.dumps(written))
+    stored["tflite"].write_text(json.dumps({"target": "tflite", "cost": {"tflite": {"bytes": 5}}}))
+    stored["damaged"].write_text('{"cost": [')
+    deployment.recount(SimpleNamespace(path=tmp_path))
+    assert json.loads(stored["rtl"].read_text())["cost"] == {"rtl": Opened().cost()}
+    assert json.loads(stored["broken"].read_text()) == written
+    assert json.loads(stored["tflite"].read_text())["cost"] == {"tflite": {"bytes": 5}}

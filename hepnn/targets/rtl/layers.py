@@ -15,9 +15,14 @@ import numpy as np
 from hepnn.targets.rtl.repairs import repaired
 from hepnn.targets.rtl.trace import Traced
 
+#: Operations of a program beyond which it is not traced once more for every layer.
+LARGEST = 50_000
+
 
 def shares(model: Any, traced: Traced, clocks: int) -> list[dict[str, Any]]:
     """Return a row for each layer that alkaid has an output of, in the order of computation.
+
+    Nothing is returned for a program of more than `LARGEST` operations.
 
     Parameters
     ----------
@@ -34,6 +39,8 @@ def shares(model: Any, traced: Traced, clocks: int) -> list[dict[str, Any]]:
         `layer`, `lut` (added), `operations` (added), `ready_clocks` (when the last of its outputs
         can be used, if stages were cut evenly).
     """
+    if len(traced.comb.ops) > LARGEST:
+        return []
     programs = [(name, _program(traced, crossing)) for name, crossing in cuts(model, traced)]
     depth = max((program.latency[1] for _, program in programs), default=0.0)
     rows, before = [], (0.0, 0)

@@ -127,7 +127,7 @@ def _report(
         arguments += ["--json", "netlist.json", "--report", "report.json", "--out-of-context"]
         # Timing that is not met is a result, not a failure.
         arguments += ["--freq", f"{1000 / clock_period_ns:g}", "--timing-allow-fail"]
-        arguments += ["--router", "router2", "--seed", str(_SEED), "-q"]
+        arguments += ["--router", "router2", "--seed", str(_SEED)]
         left = max(deadline - time.monotonic(), 1.0)
         if not yowasp.run(_PACKAGE, "run_nextpnr_ecp5", arguments, folder, timeout_s=left, log=log):
             return None
