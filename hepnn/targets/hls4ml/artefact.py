@@ -69,7 +69,7 @@ class HLSArtefact:
         if content.get("layers"):
             cost["layers"] = content["layers"]
         if isinstance(reports["synthesis"], str):
-            cost["cells and latency"] = work.UNKNOWN
+            cost["cells_and_latency"] = work.UNKNOWN
         routed = reports.get("routed", {})
         names = ("lut", "ff", "dsp", "bram", "uram")
         needs = {name: fits.exactly(routed[name]) for name in names if name in routed}
