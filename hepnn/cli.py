@@ -194,10 +194,13 @@ def report(run: WhichRun, runs: Runs = Path("runs")) -> None:
 
     Example: hepnn report latest
     """
+    from hepnn import deployment
     from hepnn import report as reports
     from hepnn.run import open_run
 
-    print(reports.write(open_run(run, runs)))
+    opened = open_run(run, runs)
+    deployment.recount(opened)
+    print(reports.write(opened))
 
 
 @app.command()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hepnn import agreement, console, files, handover, targets
-from hepnn.errors import AgreementBroken
+from hepnn.errors import AgreementBroken, HepnnError
 from hepnn.recipe import TargetRequest
 from hepnn.run import Run
 from hepnn.targets import kit as kits
@@ -122,6 +122,7 @@ def _ship(run: Run, request: TargetRequest) -> None:
             target.write(model, folder, kit=kit, calibration=calibration, exact=exact, **formats)
             files.write_json(folder / QUANTITIES, quantities)
             made = {agreement.label(one.name, request.part): one for one in target.load(folder)}
+            costs = {name: artefact.cost() for name, artefact in made.items()}
             described = {
                 "target": request.name,
                 "run": run.name,
@@ -131,7 +132,7 @@ def _ship(run: Run, request: TargetRequest) -> None:
                 "sha256": run.manifest["stages"][stage]["sha256"],
                 "part": request.part,
                 "artefacts": list(made),
-                "cost": {name: artefact.cost() for name, artefact in made.items()},
+                "cost": costs,
                 "seconds": time.perf_counter() - began,
             }
             files.write_json(folder / "target.json", described)
@@ -139,6 +140,9 @@ def _ship(run: Run, request: TargetRequest) -> None:
     console.say(f"{request.name}: {final} ({time.perf_counter() - began:.1f} s)")
     if not made:
         console.say(f"{request.name}: written only; nothing here can run it")
+    for name, cost in costs.items():
+        if "fits" in cost:
+            console.say(f"{name}: {cost['fits']['text']}")
 
 
 @contextlib.contextmanager
@@ -163,6 +167,27 @@ def _insist_on_vectors(run: Run, requests: Sequence[TargetRequest]) -> None:
                 f"the promise is broken: {label} of stage {stage}: {vectors['differing']} of its"
                 f" {vectors['events']} test vectors differ from Keras"
             )
+
+
+def recount(run: Run) -> None:
+    """Read the costs of a run's firmware again, with the vendor's reports that came since.
+
+    What cannot be opened any more keeps the costs that it was written with.
+    """
+    for path in sorted(run.path.glob("exports/*/*/target.json")):
+        try:
+            written = files.read_json(path)
+            before = written.get("cost") or {}
+            if not any("fits" in cost for cost in before.values()):
+                continue
+            opened = targets.get(written["target"]).load(path.parent)
+            costs = {agreement.label(one.name, written.get("part")): one.cost() for one in opened}
+        except (HepnnError, AttributeError, KeyError, TypeError) as error:
+            # The page says what is damaged.
+            console.say(f"{path.parent.name}: costs as written; {error}")
+            continue
+        if costs != before:
+            files.write_json(path, {**written, "cost": costs})
 
 
 def _quantities(run: Run, part: str | None) -> dict[str, Any]:

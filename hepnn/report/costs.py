@@ -1,7 +1,9 @@
 """What artefacts cost, side by side: known figures with name and unit, all others as they are.
 
 A target's cost is free JSON. A group in it (`{"latency_ns": {"p50": ..., "source": ...}}`) is
-flattened; `source` and `estimate` of a group hold for every figure in it.
+flattened; `source` and `estimate` of a group hold for every figure in it. A figure with an error
+band is `{"value": ..., "low": ..., "high": ...}`; a list of groups is one figure with the groups
+beside it; of a group with a `text`, that is shown.
 """
 
 from __future__ import annotations
@@ -34,13 +36,18 @@ _WORDS = {
     "xnnpack": "XNNPACK",
     "inverter": "inverters",
     "seconds": "time",
+    "uram": "URAM",
+    "fmax_mhz": "maximum frequency",
+    "alm": "ALM",
+    "lut4": "LUT4",
+    "slack_ns": "worst slack",
 }
 
 # A group of more figures than this is one figure with the parts beside it.
 _MANY = 8
 
 # The order in which a reader asks for them; what is not here follows.
-_FIRST = ("latency", "median", "LUT", "inverters", "FF", "DSP", "BRAM", "size")
+_FIRST = ("latency", "median", "LUT", "inverters", "FF", "DSP", "BRAM", "size", "fits", "clock")
 
 
 @dataclass(frozen=True)
@@ -121,7 +128,14 @@ def _flatten(
             continue
         path = (*above, str(key))
         guessed = estimate and not _is_counted(path[-1])
-        if isinstance(value, Mapping) and len(value) > _MANY:
+        if _is_band(value):
+            yield Figure(_label(path), _band(path, value), estimate, source)
+        elif isinstance(value, Mapping) and isinstance(value.get("text"), str):
+            yield Figure(_label(path), value["text"], source=source)
+        elif isinstance(value, list) and value and isinstance(value[0], Mapping):
+            parts = "; ".join(_row(one) for one in value)
+            yield Figure(_label(path), str(len(value)), estimate, source, parts)
+        elif isinstance(value, Mapping) and len(value) > _MANY:
             parts = ", ".join(f"{part} {_text((part,), one)}" for part, one in value.items())
             yield Figure(_label(path), f"{len(value)} kinds", guessed, source, parts)
         elif isinstance(value, Mapping):
@@ -129,6 +143,26 @@ def _flatten(
             yield from _flatten(value, path, inner, bool(value.get("estimate", estimate)))
         else:
             yield Figure(_label(path), _text(path, value), guessed, source)
+
+
+def _is_band(value: Any) -> bool:
+    return isinstance(value, Mapping) and {"value", "low", "high"} <= set(value)
+
+
+def _band(path: tuple[str, ...], value: Mapping[str, Any]) -> str:
+    middle, low, high = (_text(path, value[part]) for part in ("value", "low", "high"))
+    return middle if low == high else f"{middle} ({low} to {high})"
+
+
+def _row(group: Mapping[str, Any]) -> str:
+    """Return a group of a list in words: `dense1: LUT 2,175, operations 321`."""
+    named = [str(value) for value in group.values() if isinstance(value, str)]
+    counted = [
+        f"{_label((key,))} {_text((key,), value)}"
+        for key, value in group.items()
+        if not isinstance(value, str)
+    ]
+    return ": ".join(part for part in (" ".join(named), ", ".join(counted)) if part)
 
 
 def _is_counted(key: str) -> bool:
@@ -173,5 +207,6 @@ _UNITS: dict[str, Callable[[Any], str]] = {
     "seconds": numbers.duration,
     "_s": numbers.duration,
     "_clocks": _clocks,
+    "_mhz": lambda value: f"{numbers.significant(value)} MHz",
     "initiation_interval": _clocks,
 }

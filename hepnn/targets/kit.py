@@ -35,8 +35,20 @@ class RTLOptions(Declaration):
     latency_cutoff: float = Field(5.0, gt=0, description="longest path between registers, ns")
     synthesize: bool = Field(True, description="let Yosys count the cells")
     timeout_s: float = Field(3600.0, gt=0, description="when building the simulation is given up")
+    place_and_route: bool = Field(False, description="on an ECP5, by nextpnr; takes minutes")
+    place_and_route_timeout_s: float = Field(1800.0, gt=0, description="when that is given up")
     yosys_family: str = Field("xcup", description="family of Yosys' synth_xilinx")
     yosys_timeout_s: float = Field(300.0, gt=0, description="when the count of cells is given up")
+
+
+class Resources(Declaration):
+    """What a part has, from the vendor's product table."""
+
+    lut: int = Field(gt=0)
+    ff: int = Field(gt=0)
+    dsp: int = Field(ge=0)
+    bram: int = Field(ge=0, description="blocks of 36 kbit; a half counts as 0.5")
+    uram: int = Field(0, ge=0)
 
 
 class Kit(Declaration):
@@ -49,6 +61,8 @@ class Kit(Declaration):
     family: str | None = Field(None, description="of an Intel part, as Quartus names it")
     # No fabric runs faster than a gigahertz.
     clock_period_ns: float | None = Field(None, ge=1, le=1000, allow_inf_nan=False)
+    resources: Resources | None = None
+    share: float = Field(1.0, gt=0, le=1, description="of the resources, for this network")
     threads: int = Field(1, ge=1)
     hls4ml: HLSOptions = HLSOptions()
     rtl: RTLOptions = RTLOptions()
@@ -66,7 +80,7 @@ class Kit(Declaration):
         return self.model_copy(
             update={
                 "hls4ml": self.hls4ml.model_copy(update=off),
-                "rtl": self.rtl.model_copy(update=off),
+                "rtl": self.rtl.model_copy(update=off | {"place_and_route": False}),
             }
         )
 

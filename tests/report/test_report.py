@@ -50,6 +50,22 @@ COSTS: dict[str, dict[str, Any]] = {
         "estimate": True,
         "source": "Yosys 0.57, synth_xilinx -family xcup",
         "seconds": 48.2,
+        "after_routing": {
+            "lut": {"value": 7100.0, "low": 5700.0, "high": 8850.0},
+            "dsp": {"value": 0, "low": 0, "high": 0},
+            "source": "alkaid's count, corrected by 8 published designs; band: 95 %",
+            "estimate": True,
+        },
+        "nextpnr": {"fmax_mhz": 61.25, "source": "nextpnr, on a Lattice ECP5: not the kit's part"},
+        "layers": [
+            {"layer": "dense_1", "lut": 2175.0, "ready_clocks": 2},
+            {"layer": "logits", "lut": 420.5, "ready_clocks": 5},
+        ],
+        "fits": {
+            "verdict": "fits",
+            "text": "fits: 7,100 (5,700 to 8,850) of 86,400 LUT, 5 % of xcvu13p",
+            "lut": {"may_use": 86400.0},
+        },
     },
 }
 
@@ -375,6 +391,19 @@ def test_every_figure_of_a_cost_is_shown(run: Run) -> None:
     text = page_of(ship(run)).text
     for known in ("alkaid, LUT", "alkaid's model", "LUT6 600", "XNNPACK", "operations", "Vitis"):
         assert known in text
+
+
+def test_bands_layers_and_what_fits_are_shown_with_their_sources(run: Run) -> None:
+    text = page_of(ship(run)).text
+    for known in (
+        "7,100 (5,700 to 8,850) estimate",
+        "dense_1: LUT 2,175, ready 2 clocks; logits: LUT 420, ready 5 clocks",
+        "fits: 7,100 (5,700 to 8,850) of 86,400 LUT, 5 % of xcvu13p",
+        "61.2 MHz",
+        "nextpnr, on a Lattice ECP5: not the kit's part",
+        "8 published designs; band: 95 %",
+    ):
+        assert known in text, known
 
 
 def test_the_page_loads_nothing(run: Run) -> None:

@@ -165,5 +165,5 @@ def test_a_simulation_that_cannot_be_built_says_why(simulated, tmp_path):
         verilator.build(project, "network", log)
     with pytest.raises(ToolFailed, match="did not finish in 0.01 s"):
         verilator.build(project, "network", log, 0.01)
-    with pytest.raises(ToolFailed, match=r"Yosys failed: .*ERROR"):
+    with pytest.raises(ToolFailed, match=r"yosys failed: .*ERROR"):
         yosys.cells(project, "network", "xc7", tmp_path / "cells", timeout_s=100, log=log)

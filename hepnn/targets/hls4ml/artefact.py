@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from hepnn.targets import fits
 from hepnn.targets.fixed_point import Lane
-from hepnn.targets.hls4ml import synthesis
+from hepnn.targets.hls4ml import synthesis, work
 from hepnn.targets.hls4ml.emulation import Emulation
 from hepnn.targets.interface import events
 
@@ -58,10 +59,18 @@ class HLSArtefact:
         return weights / weights.sum(axis=-1, keepdims=True)
 
     def cost(self) -> dict[str, Any]:
-        """Return what the project is written for, and the vendor's report where there is one."""
+        """Return what the project is written for, its work, and the vendor's reports if any.
+
+        Without them neither cells nor latency are known, and none are given.
+        """
         content = self._content
-        return {
-            **content["project"],
-            "output": content["output"]["quantity"],
-            **synthesis.report(self.path, content["project"]["backend"]),
-        }
+        reports = synthesis.report(self.path, content["project"]["backend"])
+        cost = {**content["project"], "output": content["output"]["quantity"], **reports}
+        if content.get("layers"):
+            cost["layers"] = content["layers"]
+        if isinstance(reports["synthesis"], str):
+            cost["cells_and_latency"] = work.UNKNOWN
+        routed = reports.get("routed", {})
+        names = ("lut", "ff", "dsp", "bram", "uram")
+        needs = {name: fits.exactly(routed[name]) for name in names if name in routed}
+        return {**cost, "fits": fits.verdict(needs, content.get("part", {}))}

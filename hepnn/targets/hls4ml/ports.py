@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from hepnn.targets import fits
 from hepnn.targets.fixed_point import Lane
+from hepnn.targets.hls4ml import work
 from hepnn.targets.interface import single_input
 from hepnn.targets.kit import Kit
 
@@ -69,6 +71,8 @@ def interface(
             "strategy": options.strategy,
             "reuse_factor": options.reuse_factor,
         },
+        "layers": work.layers(graph),
+        "part": fits.part_of(kit),
         "emulation": None,
     }
 

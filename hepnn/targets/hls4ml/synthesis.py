@@ -6,9 +6,10 @@ import os
 import shutil
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from hepnn.errors import MissingDependency, TargetError
-from hepnn.targets import tools
+from hepnn.targets import tools, vendor
 from hepnn.targets.interface import logged, one_line
 
 #: Programs that can run the project, by backend, with what comes before and after the script.
@@ -85,9 +86,18 @@ def synthesize(
 
 
 def report(directory: Path, backend: str) -> dict[str, Any]:
-    """Return latency and resources from the vendor's report, or why there is none."""
+    """Return latency and resources from the vendor's reports, or why there are none.
+
+    `synthesis` is of high-level synthesis, before place and route; `routed` is of what was placed
+    and routed, if that was run.
+    """
+    routed = _routed(directory)
+    return {**_synthesis(directory, backend), **({"routed": routed} if routed else {})}
+
+
+def _synthesis(directory: Path, backend: str) -> dict[str, Any]:
     if backend not in _TOOLS:
-        return {"synthesis": f"not run here for {backend}"}
+        return {"synthesis": _oneapi(directory)}
     project = directory / "network_prj"
     if not list(project.glob("*/syn/report/*_csynth.xml")):
         missing = not available(backend)
@@ -106,14 +116,67 @@ def report(directory: Path, backend: str) -> dict[str, Any]:
             "initiation_interval": [parsed.get("IntervalMin"), parsed.get("IntervalMax")],
             "clock_ns": parsed.get("EstimatedClockPeriod"),
             **{part: parsed.get(part) for part in ("LUT", "FF", "DSP", "BRAM_18K", "URAM")},
+            "estimate": True,
             "source": f"{backend} C synthesis, before place and route",
         }
     }
 
 
+def _oneapi(directory: Path) -> dict[str, Any] | str:
+    """Return what oneAPI's reports say, or why there is nothing."""
+    from hls4ml.report import parse_oneapi_report
+
+    if not list(directory.glob("**/*.prj/reports/resources/json/summary.ndjson")):
+        return "not run"
+    try:
+        with logged(Path(os.devnull)):
+            (parsed,) = parse_oneapi_report(str(directory)).values()
+        total, loops = parsed["HLS"]["total"], parsed["Loop"]
+    except Exception as error:  # as above
+        return f"report in {directory} cannot be read: {one_line(error)}"
+    return {
+        "latency_clocks": float(loops["worstLatency"]),
+        "initiation_interval": float(loops["worstII"]),
+        **total,
+        "source": "oneAPI's report, before place and route",
+        "estimate": True,
+    }
+
+
+def _routed(directory: Path) -> dict[str, Any]:
+    """Return resources and period after place and route: of Vitis' export, or of Quartus' fit."""
+    project = directory / "network_prj"
+    for path in sorted(project.glob("*/impl/report/*/*export*.xml")):
+        try:
+            return _export(ElementTree.parse(path).getroot())
+        except (ElementTree.ParseError, AttributeError, TypeError, ValueError) as error:
+            return {"unread": f"{path}: {one_line(error)}"}
+    for path in sorted(directory.glob("**/*.fit.rpt")):
+        found = vendor.quartus(path, path.with_name(path.name.replace(".fit.", ".sta.")))
+        if found:
+            return found
+    return {}
+
+
+def _export(root: Any) -> dict[str, Any]:
+    """Return what `export_design -flow impl` wrote."""
+    area, timing = root.find("AreaReport/Resources"), root.find("TimingReport")
+    used = {child.tag: int(child.text) for child in area}
+    return {
+        "lut": used["LUT"],
+        "ff": used["FF"],
+        "dsp": used.get("DSP", used.get("DSP48E", 0)),
+        "bram": used.get("BRAM", 0) / 2,  # counted in blocks of 18 kbit
+        "uram": used.get("URAM", 0),
+        "clock_period_ns": float(timing.find("AchievedClockPeriod").text),
+        "source": "Vivado, placed and routed, by export_design -flow impl",
+        "estimate": False,
+    }
+
+
 def available(backend: str) -> bool:
     """Say whether a program that can synthesize the backend's projects is on PATH."""
-    return _tool(backend) is not None
+    return backend in _TOOLS and _tool(backend) is not None
 
 
 def _tool(backend: str) -> tuple[str, list[str]] | None:

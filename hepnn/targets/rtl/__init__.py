@@ -7,7 +7,7 @@ random inputs in range, at its ends and far outside; one that differs is refused
 
 Written are `network.json.gz` (the program), `verilog/`, `vhdl/` (sources, constraints, project
 scripts), `tb/` (test benches in both), `interface.json` (grids and bit ranges of both ports),
-`cells.json` and `build.log`.
+`cells.json` (Yosys' count), `routed.json` (nextpnr's, where the kit asks for it) and `build.log`.
 The Verilog is simulated; the VHDL is generated from the same pipeline and not simulated.
 """
 
@@ -22,11 +22,11 @@ import numpy as np
 
 from hepnn import files
 from hepnn.errors import RunError, TargetError, nearest
-from hepnn.targets import Verdict, preflight, vectors
+from hepnn.targets import Verdict, fits, preflight, vectors
 from hepnn.targets.inference import without_noise
 from hepnn.targets.interface import NAME, logged, single_input
 from hepnn.targets.kit import Kit
-from hepnn.targets.rtl import artefact, project, testbench, verilator, yosys
+from hepnn.targets.rtl import artefact, cost, nextpnr, project, testbench, verilator, yosys
 
 #: Random events, and calibration events, that the program is compared with Keras on.
 _RANDOM, _CALIBRATION = 1024, 4096
@@ -87,13 +87,15 @@ def write(
     MissingDependency
         If Verilator, a compiler or Yosys is not installed.
     """
-    from hepnn.targets.rtl import trace
+    from hepnn.targets.rtl import layers, trace
 
     languages = _wanted(formats)
     if "verilog" in languages:
         verilator.require()
         if kit.rtl.synthesize:
             yosys.require()
+        if kit.rtl.place_and_route:
+            nextpnr.require()
     log = directory / artefact.LOG
     model = without_noise(model)
     with logged(log):
@@ -112,6 +114,7 @@ def write(
             project.write(traced.comb, directory / language, language, kit)
             for language in languages
         ]
+        shares = layers.shares(model, traced, written[0]["latency_clocks"])
     wanted = model.predict(chosen.x, verbose=0) if exact else traced.predict(chosen.x)
     count = len(chosen.x)
     testbench.write(
@@ -131,8 +134,17 @@ def write(
             directory / "verilog",
             project.MODULE,
             kit.rtl.yosys_family,
-            directory / artefact.CELLS,
+            directory / cost.CELLS,
             timeout_s=kit.rtl.yosys_timeout_s,
+            log=log,
+        )
+    if "verilog" in languages and kit.rtl.place_and_route:
+        nextpnr.place_and_route(
+            directory / "verilog",
+            project.MODULE,
+            written[0]["clock_period_ns"],
+            directory / cost.ROUTED,
+            timeout_s=kit.rtl.place_and_route_timeout_s,
             log=log,
         )
     content = {
@@ -144,6 +156,9 @@ def write(
         "pipeline": written[0],
         "project": {"part": kit.part or project.PART, "family": kit.family},
         "vectors": vectors.described(chosen, "keras" if exact else "interpreter", 0),
+        "layers": shares,
+        "family": kit.rtl.yosys_family,
+        "part": fits.part_of(kit),
     }
     files.write_json(directory / NAME, content)
     return load(directory)

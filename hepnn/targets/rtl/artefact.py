@@ -13,10 +13,9 @@ from hepnn import files
 from hepnn.errors import DataError, RunError
 from hepnn.targets.fixed_point import Lane
 from hepnn.targets.interface import NAME, events
-from hepnn.targets.rtl import project, verilator
+from hepnn.targets.rtl import cost, project, verilator
 
 PROGRAM = "network.json.gz"
-CELLS = "cells.json"
 LOG = "build.log"
 
 #: Events that go through at once, so that images need no more memory than a few hundred MB.
@@ -117,16 +116,12 @@ class Simulation(_Integers):
             raise RunError(f"{self.path} is missing or incomplete; run 'hepnn deploy' again")
 
     def cost(self) -> dict[str, Any]:
-        """Return latency and cells; all are estimates until the vendor's tool placed them."""
-        cost = dict(self._content["pipeline"])
-        source = "clocks: registers of the Verilog, timing not verified"
-        counted = self._directory / CELLS
-        kept = files.read_json(counted) if counted.exists() else {}
-        for key, entry in kept.items():
-            if key.endswith(verilator.checksum(self.path)):
-                source += f"; cells: {entry['source']}"
-                cost |= entry
-        return {**cost, "source": source, "estimate": True}
+        """Return latency, cells by every estimator that ran, what they make after routing and fits.
+
+        All are estimates until the vendor's tool placed and routed the design; its reports are
+        read from where the scripts beside the sources leave them.
+        """
+        return cost.of(self._directory, self._content)
 
     @cached_property
     def _model(self) -> Any:

@@ -39,7 +39,7 @@ def write(comb: Any, folder: Path, language: str, kit: Kit) -> dict[str, Any]:
     Returns
     -------
     dict
-        Latency, initiation interval and alkaid's own estimate of the cells.
+        Latency, initiation interval, alkaid's own estimate of the cells, and the stages.
     """
     from alkaid.codegen import RTLModel
 
@@ -61,6 +61,8 @@ def write(comb: Any, folder: Path, language: str, kit: Kit) -> dict[str, Any]:
         shutil.rmtree(folder / "sim")
         shutil.rmtree(folder / "model")
     clocks = int(model.latency or 0)
+    stages = _stages(model.fsm)
+    multipliers = _multipliers(comb)
     return {
         "latency_clocks": clocks,
         "latency_ns": clocks * period,
@@ -69,10 +71,53 @@ def write(comb: Any, folder: Path, language: str, kit: Kit) -> dict[str, Any]:
         "alkaid": {
             "lut": round(sum(logic.cost for logic in model.fsm.logic.values())),
             "ff": int(model.reg_bits),
+            # Products of two variables; every other one is a sum of shifts.
+            "multipliers": len(multipliers),
+            "dsp_at_most": sum(_dsps(*widths) for widths in multipliers),
+            "stage_delay": max((stage["delay"] for stage in stages), default=0.0),
             "source": f"alkaid {importlib.metadata.version('alkaid')}, its own model of the cells",
             "estimate": True,
         },
+        "stages": stages,
     }
+
+
+def _stages(fsm: Any) -> list[dict[str, float]]:
+    """Return cells and delay of what lies between two registers, stage by stage.
+
+    The delay is in the units of alkaid's model, one for an adder and a little for its carries.
+    """
+    from alkaid.trace.passes.surrogate import add_surrogate
+
+    made = []
+    for name in sorted(fsm.logic, key=lambda name: int(name.removeprefix("logic"))):
+        logic = fsm.logic[name]
+        delay = add_surrogate(logic, _skip_op8_cost=True).latency[1]
+        made.append({"lut": round(logic.cost, 1), "delay": round(float(delay), 3)})
+    return made
+
+
+#: alkaid's operation that multiplies two variables.
+_PRODUCT = 7
+
+
+def _multipliers(comb: Any) -> list[tuple[int, int]]:
+    """Return the widths of the factors of all products of two variables."""
+    return [
+        tuple(sum(comb.ops[place].qint.kif) for place in operation.addr[:2])
+        for operation in comb.ops
+        if operation.opcode == _PRODUCT
+    ]
+
+
+def _dsps(first: int, second: int) -> int:
+    """Return how many DSP slices a product takes at most, if the tool uses them at all.
+
+    A DSP48E1 multiplies 25 by 18 bits, a DSP48E2 27 by 18 (AMD UG479, UG579), both signed; wider
+    factors are cut into parts of 24 and 17 bits.
+    """
+    narrow, wide = sorted((first, second))
+    return -(-narrow // 17) * -(-wide // 24)
 
 
 def interface(traced: Traced) -> dict[str, Any]:

