@@ -14,6 +14,7 @@ _PUBLIC = {
     "resume": "hepnn.pipeline",
     "adopt": "hepnn.adoption",
     "check": "hepnn.pipeline",
+    "doctor": "hepnn.doctor",
     "deploy": "hepnn.deployment",
     "evaluate": "hepnn.evaluation",
     "agree": "hepnn.agreement",

@@ -122,6 +122,10 @@ def deploy(
     to: Annotated[list[str] | None, typer.Option(help="Target. Repeatable.")] = None,
     stage: Annotated[str | None, typer.Option(help="Stage to ship; the last by default.")] = None,
     kit: Annotated[str | None, typer.Option(help="Kit: where to ship to.")] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="Change a kit's option, as in hls4ml.width=16. Repeatable."),
+    ] = None,
     runs: Runs = Path("runs"),
     as_json: AsJson = False,
 ) -> None:
@@ -131,11 +135,18 @@ def deploy(
     """
     from hepnn import agreement, deployment
     from hepnn.errors import AgreementBroken
+    from hepnn.recipe import parse_override
     from hepnn.run import open_run
 
+    options: dict[str, dict[str, Any]] = {}
+    for key, value in map(parse_override, set_ or []):
+        target, _, option = key.partition(".")
+        if not option:
+            raise RecipeError(f"--set {key}: expected target.option, as in hls4ml.width=16")
+        options.setdefault(target, {})[option] = value
     opened = open_run(run, runs)
     try:
-        document = deployment.deploy(opened, to, stage=stage, kit=kit)
+        document = deployment.deploy(opened, to, stage=stage, kit=kit, options=options)
     except AgreementBroken:
         document = _stored_agreement(opened)
     _show_agreement(document, as_json)
@@ -186,6 +197,34 @@ def evaluate(
     task = get_task(opened.recipe.task)
     stages = document["stages"].items()
     _table_of_columns([{"stage": stage, **task.rows(metrics)} for stage, metrics in stages])
+
+
+@app.command()
+def doctor(
+    run: WhichRun,
+    stage: Annotated[str | None, typer.Option(help="Only exports of this stage.")] = None,
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Ship anew with what mends it, and compare.")
+    ] = False,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Say why exports answer otherwise than their stage, and what mends it.
+
+    Exit 1 if a promise does not hold in the end.
+
+    Example: hepnn doctor latest --fix
+    """
+    from hepnn.doctor import doctor as examine
+    from hepnn.run import open_run
+
+    document = examine(open_run(run, runs), stage=stage, fix=fix)
+    if as_json:
+        _print_json(document)
+    else:
+        _show_findings(document)
+    if not document["holds"]:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -385,6 +424,34 @@ def _show_agreement(document: dict[str, Any], as_json: bool) -> None:
             )
     _table(rows)
     print("holds" if document["holds"] else "does not hold")
+
+
+def _show_findings(document: dict[str, Any]) -> None:
+    for name, entry in document["exports"].items():
+        if "findings" not in entry:
+            first = entry.get("first_difference")
+            said = "holds" if entry["holds"] else f"differs, first in layer {first!r}"
+            print(f"{name}: {said}")
+            continue
+        rows = [
+            {
+                "layer": one["layer"],
+                "cause": one["cause"],
+                "adds": f"{one['added']:.1%}",
+                "values": one["says"],
+                "mend": ", ".join(f"{key}={value}" for key, value in one["mend"].items()),
+            }
+            for one in entry["findings"]
+        ]
+        print(f"{name}: {len(rows)} layers add more than they should")
+        _table(rows)
+        for title, state in (("as it is", entry["before"]), ("mended", entry["after"])):
+            print(
+                f"{title}: {_percent(state['decision_flips'])} of decisions flip, efficiency "
+                f"shifts by {_percent(state['max_efficiency_shift'])}, {state['bits']} bits"
+            )
+        for key, value in entry["mend"].items():
+            print(f"  {'changed' if document['fixed'] else 'change'} {key} to {value}")
 
 
 def _percent(share: float | None) -> str:

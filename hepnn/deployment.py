@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from hepnn import agreement, console, files, handover, targets
-from hepnn.errors import AgreementBroken, HepnnError
+from hepnn.errors import AgreementBroken, HepnnError, TargetError
 from hepnn.recipe import TargetRequest
 from hepnn.run import Run
 from hepnn.targets import kit as kits
@@ -28,6 +28,7 @@ def deploy(
     *,
     stage: str | None = None,
     kit: str | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, Any]:
     """Ship a run's stages to targets, compare all artefacts, and write the report.
 
@@ -42,6 +43,8 @@ def deploy(
     kit
         Kit for all of them; by default what the recipe says, and else the target's usual one.
         Without `to`, the recipe's targets that it is not for are left out.
+    options
+        By target, what is changed in the kit's section of it.
 
     Returns
     -------
@@ -56,12 +59,20 @@ def deploy(
         If a kit does not serve a target, or a target refuses the network.
     """
     requests = requests_of(run.recipe.targets, to, stage=stage, kit=kit)
+    for name in set(options or {}) - {request.name for request in requests}:
+        raise TargetError(f"options of target {name}, which is not shipped to")
+    requests = [
+        request.model_copy(update={"options": {**request.options, **(options or {})[request.name]}})
+        if request.name in (options or {})
+        else request
+        for request in requests
+    ]
     for request in requests:
         targets.get(request.name)
-        kits.of(request.name, request.kit)
+        kits.of(request.name, request.kit, request.options)
         run.model_file(_stage_of(request, run.stages))
     for request in requests:
-        _ship(run, request)
+        ship(run, request)
     from hepnn import report
 
     document = agreement.agree(run)
@@ -100,13 +111,20 @@ def requests_of(
     return [request.model_copy(update=changed) for request in wanted]
 
 
-def _ship(run: Run, request: TargetRequest) -> None:
+def ship(run: Run, request: TargetRequest) -> None:
+    """Write one target's export of a run, and what belongs to it.
+
+    Raises
+    ------
+    TargetError
+        If the target refuses the network, or a program fails.
+    """
     console.import_tensorflow()
     from hepnn.compress import quantize
     from hepnn.training import network
 
     target = targets.get(request.name)
-    kit = kits.of(request.name, request.kit)
+    kit = kits.of(request.name, request.kit, request.options)
     stage = _stage_of(request, run.stages)
     whole = network.of_run(run, stage)
     model, exact = network.up_to(whole, request.part), bool(quantize.bits(whole))
@@ -128,6 +146,7 @@ def _ship(run: Run, request: TargetRequest) -> None:
                 "run": run.name,
                 "kit": kit.name,
                 "kit_part": kit.part,
+                "options": request.options,
                 "stage": stage,
                 "sha256": run.manifest["stages"][stage]["sha256"],
                 "part": request.part,

@@ -154,7 +154,7 @@ def _of_path(path: Path, imports: Sequence[str]) -> Any:
 
 def _of_request(key: Any, model: _Once, request: TargetRequest, stage: str) -> list[Row]:
     """Return one target's rows: kept ones, or found now and kept."""
-    target, kit = targets.get(request.name), kits.of(request.name, request.kit)
+    target, kit = targets.get(request.name), kits.of(request.name, request.kit, request.options)
     described = [key, request.name, request.part, kit.model_dump(mode="json"), _versions()]
     digest = hashlib.sha256(json.dumps(described, sort_keys=True, default=files.plain).encode())
     kept = _folder() / f"{digest.hexdigest()}.json"

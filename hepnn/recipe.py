@@ -275,7 +275,8 @@ class Quantize(Step):
 class TargetRequest(Declaration):
     """A target to ship a stage to; without `stage`, the last one.
 
-    With `part`, the name of a layer, only the network up to its outputs is shipped.
+    With `part`, the name of a layer, only the network up to its outputs is shipped. `options`
+    change the kit's section of the target.
     """
 
     name: str
@@ -283,6 +284,7 @@ class TargetRequest(Declaration):
     part: str | None = None
     kit: str | None = None
     formats: list[str] | None = None
+    options: dict[str, Any] = {}
 
 
 class Bounds(Declaration):

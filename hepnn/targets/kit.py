@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
@@ -22,6 +23,12 @@ class HLSOptions(Declaration):
     io_type: Literal["io_parallel", "io_stream"] = "io_parallel"
     reuse_factor: int = Field(1, ge=1)
     strategy: Literal["Latency", "Resource", "distributed_arithmetic"] = "Latency"
+    types: Literal["calibrated", "default"] = Field(
+        "calibrated", description="of a float stage: from its events, or as hls4ml chooses them"
+    )
+    precision: dict[str, str] = Field(
+        {}, description="single types of a float stage: `layer.result: fixed<18,8,RND,SAT>`"
+    )
     width: int = Field(18, ge=4, le=48, description="bits of a float stage's results and weights")
     margin: int = Field(1, ge=0, le=8, description="integer bits beyond the largest result met")
     synthesize: bool = Field(True, description="by the vendor's tool, where it is on PATH")
@@ -101,13 +108,22 @@ def load(name: str) -> Kit:
     return declarations.parse(Kit, declarations.read_yaml(path), path)
 
 
-def of(target: str, name: str | None = None) -> Kit:
+def of(target: str, name: str | None = None, options: Mapping[str, Any] | None = None) -> Kit:
     """Return the kit of a name, which has to serve a target; without one, the usual one.
+
+    Parameters
+    ----------
+    target
+        The target.
+    name
+        Of the kit.
+    options
+        What is changed in the kit's section of the target.
 
     Raises
     ------
     RecipeError
-        As `load`.
+        As `load`, and if an option is unknown.
     TargetError
         If the kit is for other targets.
     """
@@ -118,4 +134,11 @@ def of(target: str, name: str | None = None) -> Kit:
         raise TargetError(
             f"kit {kit.name} is for {' and '.join(kit.targets)}, not for {target}{hint}"
         )
-    return kit
+    if not options:
+        return kit
+    section = getattr(kit, target, None)
+    if not isinstance(section, Declaration):
+        raise TargetError(f"target {target} has no options")
+    content = {**section.model_dump(), **options}
+    changed = declarations.parse(type(section), content, f"options of target {target}")
+    return kit.model_copy(update={target: changed})

@@ -166,8 +166,8 @@ def digits(tensorflow):
 def test_the_default_conversion_of_a_softmax_is_wrong_and_ours_is_not(digits, tmp_path):
     model, x, held, labels = digits
     wanted = model.predict(held, verbose=0)
-    (tmp_path / "default").mkdir()
-    default = hls4ml.convert_default(model, tmp_path / "default")
+    kit = Kit(name="d", title="d", targets=["hls4ml"], hls4ml=HLSOptions(types="default"))
+    default = written(model, tmp_path / "default", x, False, kit)
     ours = written(model, tmp_path / "ours", x, False)
 
     assert np.mean(wanted.argmax(1) == labels) > 0.85

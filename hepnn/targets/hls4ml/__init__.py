@@ -28,7 +28,7 @@ from hepnn.targets.inference import without_noise
 from hepnn.targets.interface import NAME, logged, single_input
 from hepnn.targets.kit import Kit
 
-__all__ = ["check", "convert_default", "load", "synthesize", "write"]
+__all__ = ["check", "load", "synthesize", "write"]
 
 
 def check(model: Any, kit: Kit) -> list[Verdict]:
@@ -41,10 +41,9 @@ def check(model: Any, kit: Kit) -> list[Verdict]:
     """
     from hepnn.targets.hls4ml import precision, project
     from hepnn.targets.hls4ml.recurrent import written_out
-    from hepnn.targets.hls4ml.strip import without_softmax
 
     single_input(model, "hls4ml")
-    logits, _ = without_softmax(without_noise(model))
+    logits, _ = entering(model, kit)
     network, origin = written_out(logits)
     fixed = any(is_fixed_point(layer) for layer in network.layers)
     refused = {} if fixed else precision.refused(network)
@@ -97,19 +96,20 @@ def write(
     """
     from hepnn.targets.hls4ml import emulation, notebook, project, testbench
     from hepnn.targets.hls4ml.recurrent import written_out
-    from hepnn.targets.hls4ml.strip import without_softmax
 
     shape = single_input(model, "hls4ml")
     emulated = backends.of(kit).emulated
     if emulated:
         emulation.find_compiler()
-    logits, stripped = without_softmax(without_noise(model))
+    logits, stripped = entering(model, kit)
     network, _ = written_out(logits)
     for layer, reason in backends.refused(network, kit, exact).items():
         raise TargetError(f"target hls4ml: layer {layer!r}: {reason}")
     with logged(directory / "build.log"):
         if exact:
             graph = project.exact(network, directory, kit)
+        elif kit.hls4ml.types == "default":
+            graph = project.plain(network, directory, kit)
         else:
             graph = project.calibrated(network, directory, kit, calibration)
         project.write(graph, directory, kit)
@@ -139,6 +139,14 @@ def write(
     return load(directory)
 
 
+def entering(model: Any, kit: Kit) -> tuple[Any, bool]:
+    """Return what is converted, and whether a final softmax was left out of it."""
+    from hepnn.targets.hls4ml.strip import without_softmax
+
+    quiet = without_noise(model)
+    return (quiet, False) if kit.hls4ml.types == "default" else without_softmax(quiet)
+
+
 def _lane(network: Any) -> Lane | None:
     found = first_lane(network)
     return None if found is None else found[1]
@@ -159,23 +167,3 @@ def load(directory: Path) -> list[HLSArtefact]:
         return [HLSArtefact(directory, content)] if content["emulation"] else []
     except (KeyError, TypeError) as error:
         raise RunError(f"{directory / NAME} is damaged: no {error}") from error
-
-
-def convert_default(model: Any, directory: Path, kit: Kit | None = None) -> HLSArtefact:
-    """Write a model the way that hls4ml's own defaults do, a final softmax included.
-
-    It is here to be compared with `write`: every type is `fixed<16,6>` or left to hls4ml, and
-    nothing looks at the data.
-    """
-    from hepnn.targets.hls4ml import emulation, project
-
-    kit = kit or Kit(name="default", title="hls4ml's defaults", targets=["hls4ml"])
-    with logged(directory / "build.log"):
-        graph = project.plain(model, directory, kit)
-        project.write(graph, directory, kit)
-    size = int(np.prod(model.outputs[0].shape[1:]))
-    content = ports.interface(model, graph, kit, False, False, None)
-    inputs = int(np.prod(single_input(model, "hls4ml")))
-    content["emulation"] = emulation.build(directory, inputs, size, kit)
-    files.write_json(directory / NAME, content)
-    return load(directory)[0]

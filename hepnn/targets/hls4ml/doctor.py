@@ -9,6 +9,7 @@ values that meet them, and the mend changes one type of that layer.
 from __future__ import annotations
 
 import math
+import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ from typing import Any
 import numpy as np
 
 from hepnn.errors import TargetError
+from hepnn.targets import hls4ml
 from hepnn.targets.hls4ml import precision
 from hepnn.targets.interface import logged, one_line
+from hepnn.targets.kit import Kit
 
 #: Root mean square of what a layer adds, over the spread of its outputs, that is called large.
 LARGE = 0.01
@@ -59,35 +62,86 @@ class Finding:
     types: dict[str, str]
     mend: dict[str, str]
 
+    @property
+    def wraps(self) -> bool:
+        """Whether a value that does not fit becomes another one."""
+        return self.cause in ("overflow by wrap", "accumulator", "input range")
+
     def plain(self) -> dict[str, Any]:
         """Return it as JSON."""
         return asdict(self)
 
 
-def diagnose(model: Any, graph: Any, x: np.ndarray, log: Path) -> tuple[list[Finding], np.ndarray]:
-    """Run Keras and hls4ml layer by layer and look at every layer that adds too much.
+@dataclass(frozen=True)
+class Examination:
+    """What one conversion of a network shows.
+
+    Attributes
+    ----------
+    findings : list of Finding
+        In the order of the layers.
+    outputs : np.ndarray
+        The firmware's `(events, ...)`.
+    bits : int
+        Of all results and weights: what a mend costs shows in them.
+    """
+
+    findings: list[Finding]
+    outputs: np.ndarray
+    bits: int
+
+
+def examine(model: Any, kit: Kit, calibration: np.ndarray, x: np.ndarray) -> Examination:
+    """Convert a float network as a kit says, and look at it layer by layer.
 
     Parameters
     ----------
     model
-        The float Keras model that the graph was converted from.
-    graph
-        hls4ml's, converted into a folder of its own, which is written and compiled here.
+        The Keras model.
+    kit
+        How hls4ml writes it.
+    calibration
+        Events that types come from.
     x
-        Events `(events, *shape)`.
-    log
-        Where compilers may write.
-
-    Returns
-    -------
-    tuple
-        The findings, in the order of the layers, and the firmware's outputs `(events, ...)`.
+        Events that both sides are run on.
 
     Raises
     ------
     TargetError
-        If hls4ml cannot trace the model.
+        If hls4ml does not convert it, or cannot trace it.
     """
+    from hepnn.targets.hls4ml import project
+    from hepnn.targets.hls4ml.recurrent import written_out
+
+    entering, stripped = hls4ml.entering(model, kit)
+    network, _ = written_out(entering)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name) / "project"
+        folder.mkdir()
+        with logged(folder.parent / "build.log"):
+            if kit.hls4ml.types == "default":
+                graph = project.plain(network, folder, kit)
+            else:
+                graph = project.calibrated(network, folder, kit, calibration)
+        findings, outputs = diagnose(network, graph, x, folder.parent / "build.log")
+    if stripped:
+        weights = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
+        outputs = weights / weights.sum(axis=-1, keepdims=True)
+    return Examination(findings, outputs, _all_bits(graph))
+
+
+def _all_bits(graph: Any) -> int:
+    total = 0
+    for layer in graph.get_layers():
+        result = layer.get_output_variable()
+        total += int(result.type.precision.width) * int(result.size())
+        for weight in layer.weights.values():
+            total += int(weight.type.precision.width) * int(np.size(weight.data))
+    return total
+
+
+def diagnose(model: Any, graph: Any, x: np.ndarray, log: Path) -> tuple[list[Finding], np.ndarray]:
+    """Run Keras and a converted network layer by layer; return what is found, and the outputs."""
     layers = [layer for layer in graph.get_layers() if layer.class_name != "Input"]
     for layer in layers:
         layer.set_attr("trace", True)

@@ -89,7 +89,7 @@ def build(directory: Path, inputs: int, outputs: int, kit: Kit) -> dict[str, Any
     with files.replacing(library) as beside:
         command = [compiler, "-std=c++17", "-O2", "-w", "-fPIC", "-shared"]
         command += [f"-I{folder}" for folder in backend.includes]
-        command += [source.name, "-ldl", "-o", str(beside.relative_to(directory))]
+        command += [source.name, "-ldl", "-o", str(beside.relative_to(directory.resolve()))]
         tools.run(
             command,
             f"target hls4ml: {Path(compiler).name}",

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from hepnn import files
-from hepnn.errors import TargetError
+from hepnn.errors import TargetError, nearest
 from hepnn.targets.hls4ml import (
     backends,
     concatenate,
@@ -31,6 +33,9 @@ PROJECT = "network"
 
 #: Layers that no C++ is written for.
 _SILENT = ("Input", "Constant")
+
+#: A type as hls4ml reads it.
+_TYPE = re.compile(r"(ap_)?u?fixed<\d+,-?\d+(,[A-Z_]+){0,2}>")
 
 #: hls4ml writes an einsum, as the input scaling is, in no other way.
 _UNSHARED = {"Strategy": "Latency", "ReuseFactor": 1}
@@ -66,12 +71,35 @@ def calibrated(model: Any, directory: Path, kit: Kit, calibration: np.ndarray) -
     described["Model"]["Strategy"] = options.strategy
     for name in _einsums(model):
         described["LayerName"][name].update(_UNSHARED)
-    return _converted(model, directory, kit, described)
+    return _converted(model, directory, kit, _changed(described, options.precision))
 
 
 def plain(model: Any, directory: Path, kit: Kit) -> Any:
     """Convert with hls4ml's defaults: `fixed<16,6>`, precisions left to `auto`."""
-    return _converted(model, directory, kit, _by_name(model, kit))
+    described = _changed(_by_name(model, kit), kit.hls4ml.precision)
+    return _converted(model, directory, kit, described)
+
+
+def _changed(described: dict[str, Any], wanted: Mapping[str, str]) -> dict[str, Any]:
+    """Set single types, and sizes of tables, in hls4ml's configuration by name.
+
+    Raises
+    ------
+    TargetError
+        If there is no such layer, or it is no type.
+    """
+    layers = described["LayerName"]
+    for key, value in wanted.items():
+        name, _, kind = key.rpartition(".")
+        if name not in layers:
+            raise TargetError(f"precision: hls4ml has no layer {name!r}; {nearest(name, layers)}")
+        if kind == "table_size" and value.isdigit():
+            layers[name]["TableSize"] = int(value)
+        elif _TYPE.fullmatch(value):
+            layers[name].setdefault("Precision", {})[kind] = value
+        else:
+            raise TargetError(f"precision of {key}: {value!r} is no type as fixed<16,6,RND,SAT>")
+    return described
 
 
 def write(graph: Any, directory: Path, kit: Kit) -> None:

@@ -1,0 +1,130 @@
+"""What is wrong with firmware is named by layer, cause and values, and mended by one type."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from hepnn import adoption, cli, deployment
+from hepnn.doctor import doctor
+from hepnn.errors import AgreementBroken, RecipeError, RunError, TargetError
+from hepnn.run import Run
+from hepnn.targets.hls4ml import doctor as hls
+from hepnn.targets.kit import HLSOptions, Kit
+
+pytestmark = [
+    pytest.mark.usefixtures("tensorflow"),
+    pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++"),
+]
+
+
+@pytest.fixture(scope="module")
+def digits(tensorflow, tmp_path_factory) -> Run:
+    """Return a run of a plain softmax classifier, as anybody would train it."""
+    keras.utils.set_random_seed(0)
+    x, y = load_digits(return_X_y=True)
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(32, activation="relu", name="hidden"),
+            keras.layers.Dense(10, activation="softmax", name="digit"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x[:1200], y[:1200], epochs=25, batch_size=32, verbose=0)
+    return adoption.adopt(model, (x, y), runs=tmp_path_factory.mktemp("runs"), name="digits")
+
+
+def test_hls4mls_default_softmax_is_explained_and_mended(digits, monkeypatch, capsys) -> None:
+    """Public failure: the default conversion of a softmax classifier is right in one of ten."""
+    monkeypatch.chdir(digits.path.parent.parent)
+    run = Run(Path(digits.path.parent.name) / "digits")  # as a user names it
+    run.manifest = digits.manifest
+    with pytest.raises(AgreementBroken, match="hls4ml of stage float: refused"):
+        deployment.deploy(run, ["hls4ml"], options={"hls4ml": {"types": "default"}})
+    argv = ["hepnn", "doctor", str(run), "--fix", "--json"]
+    monkeypatch.setattr(sys, "argv", argv)
+    with pytest.raises(SystemExit) as left:
+        cli.main()
+    document = json.loads(capsys.readouterr().out)
+    assert left.value.code == 0 and document["holds"]
+    found = document["exports"]["float/hls4ml"]
+    assert found["before"]["decision_flips"] > 0.5
+    assert found["after"]["decision_flips"] <= 0.002
+    worst = max(found["findings"], key=lambda one: one["added"])
+    assert worst["layer"] == "digit_softmax"
+    assert worst["cause"] == "table of softmax"
+    assert "digit.result" in found["mend"]
+    assert len(found["mend"]) <= 3
+
+
+def network(outputs: int = 3) -> keras.Model:
+    keras.utils.set_random_seed(3)
+    inputs = keras.Input((4,))
+    x = keras.layers.Dense(8, activation="relu", name="first")(inputs)
+    return keras.Model(inputs, keras.layers.Dense(outputs, name="last")(x))
+
+
+EVENTS = np.random.default_rng(1).normal(size=(300, 4)).astype(np.float32)
+
+
+@pytest.mark.parametrize(
+    ("precision", "layer", "cause"),
+    [
+        ({"first.accum": "fixed<12,1>"}, "first", "accumulator"),
+        ({"first.weight": "fixed<4,2>"}, "first", "weight resolution"),
+        ({"last.weight": "fixed<16,-1>"}, "last", "weight range"),
+        ({"last.result": "fixed<14,1>"}, "last", "overflow by wrap"),
+        ({"last.result": "fixed<14,1,RND,SAT>"}, "last", "saturation"),
+        ({"last.result": "fixed<8,5>"}, "last", "resolution"),
+        ({"input_layer.result": "fixed<16,1>"}, "input_layer", "input range"),
+    ],
+)
+def test_a_type_that_is_too_small_is_found_alone(precision, layer, cause) -> None:
+    """One type is spoilt; it is named, with its cause, and its mend mends it."""
+    keras.backend.clear_session()
+    model = network()
+    kit = Kit(name="t", title="t", targets=["hls4ml"], hls4ml=HLSOptions(precision=precision))
+    spoilt = hls.examine(model, kit, EVENTS, EVENTS)
+    assert [(one.layer, one.cause) for one in spoilt.findings] == [(layer, cause)]
+    (finding,) = spoilt.findings
+    changed = HLSOptions(precision={**precision, **finding.mend})
+    mended = hls.examine(model, kit.model_copy(update={"hls4ml": changed}), EVENTS, EVENTS)
+    assert not mended.findings
+    wanted = model.predict(EVENTS, verbose=0)
+    assert np.abs(mended.outputs - wanted).max() < np.abs(spoilt.outputs - wanted).max() / 4
+
+
+def test_types_that_are_calibrated_need_no_doctor() -> None:
+    keras.backend.clear_session()
+    kit = Kit(name="t", title="t", targets=["hls4ml"])
+    assert hls.examine(network(), kit, EVENTS, EVENTS).findings == []
+
+
+def test_a_wrong_option_is_one_line(digits) -> None:
+    wrong = {"hls4ml": {"precision": {"hiden.result": "fixed<16,6>"}}}
+    with pytest.raises(TargetError, match="no layer 'hiden'; did you mean 'hidden'"):
+        deployment.deploy(digits, ["hls4ml"], options=wrong)
+    wrong = {"hls4ml": {"precision": {"hidden.result": "float"}}}
+    with pytest.raises(TargetError, match=r"precision of hidden\.result: 'float' is no type"):
+        deployment.deploy(digits, ["hls4ml"], options=wrong)
+    with pytest.raises(RecipeError, match="unknown key 'widht'; did you mean 'width'"):
+        deployment.deploy(digits, ["hls4ml"], options={"hls4ml": {"widht": 3}})
+    with pytest.raises(TargetError, match="options of target rtl, which is not shipped to"):
+        deployment.deploy(digits, ["hls4ml"], options={"rtl": {"latency_cutoff": 3}})
+
+
+def test_nothing_shipped_is_nothing_to_examine(digits, tmp_path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(digits.path, copy, ignore=shutil.ignore_patterns("exports"))
+    run = Run(copy)
+    run.manifest = digits.manifest
+    with pytest.raises(RunError, match="no exports to examine"):
+        doctor(run)
