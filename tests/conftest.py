@@ -19,6 +19,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--fill-support", action="store_true", help="write what its tests find")
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Let one process write the support matrix; else there is one a core."""
+    return 1 if config.getoption("--fill-support") else None
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep verdicts apart from the user's."""
