@@ -52,6 +52,26 @@ def convolutional(vocabulary: str, x: np.ndarray, uneven: bool = False) -> Any:
     return _finished(model, vocabulary, x, uneven)
 
 
+def digits_classifier() -> tuple[Any, np.ndarray, np.ndarray]:
+    """Return a plain softmax classifier of digits, as anybody would train it, and all events."""
+    import keras
+    from sklearn.datasets import load_digits
+
+    keras.utils.set_random_seed(0)
+    x, y = load_digits(return_X_y=True)
+    x = x.astype(np.float32)
+    model = keras.Sequential(
+        [
+            keras.Input((64,)),
+            keras.layers.Dense(32, activation="relu", name="hidden"),
+            keras.layers.Dense(10, activation="softmax", name="digit"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy")
+    model.fit(x[:1200], y[:1200], epochs=25, batch_size=32, verbose=0)
+    return model, x, y
+
+
 def trying(x: np.ndarray, seed: int = 5) -> np.ndarray:
     """Return inputs off the grid and in range, at the ends of range, and far outside of it."""
     rng = np.random.default_rng(seed)

@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
+from networks import digits_classifier
 
 from hepnn import adoption, cli, deployment
 from hepnn.doctor import doctor
@@ -27,18 +27,8 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def digits(tensorflow, tmp_path_factory) -> Run:
-    """Return a run of a plain softmax classifier, as anybody would train it."""
-    keras.utils.set_random_seed(0)
-    x, y = load_digits(return_X_y=True)
-    model = keras.Sequential(
-        [
-            keras.Input((64,)),
-            keras.layers.Dense(32, activation="relu", name="hidden"),
-            keras.layers.Dense(10, activation="softmax", name="digit"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(x[:1200], y[:1200], epochs=25, batch_size=32, verbose=0)
+    """Return a run of a plain softmax classifier."""
+    model, x, y = digits_classifier()
     return adoption.adopt(model, (x, y), runs=tmp_path_factory.mktemp("runs"), name="digits")
 
 

@@ -2,7 +2,8 @@
 
 `README.md` says what it is, how it is built and tried, and what every bit of its ports means;
 `interface.csv` has the same as a table, a number a line; `LICENSES/` the licences of the files
-that came from elsewhere; `SHA256SUMS` the checksum of every file (`sha256sum -c SHA256SUMS`).
+that came from elsewhere; `SHA256SUMS` the checksum of every file but the run's notes
+(`sha256sum -c SHA256SUMS`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,9 @@ from hepnn import files
 from hepnn.handover import licences, ports, readme
 
 SUMS = "SHA256SUMS"
+
+#: The run's own notes, which costs are added to when a vendor's reports have come.
+_NOTES = "target.json"
 
 
 def write(folder: Path, *, target: dict[str, Any], quantities: dict[str, Any]) -> None:
@@ -41,7 +45,9 @@ def write(folder: Path, *, target: dict[str, Any], quantities: dict[str, Any]) -
     text = readme.text(folder, content, target, quantities, rows, taken)
     files.write_text(folder / "README.md", text)
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
-    sums = [f"{files.sha256(folder / name)}  {name}" for name in names if name != SUMS]
+    sums = [
+        f"{files.sha256(folder / name)}  {name}" for name in names if name not in (SUMS, _NOTES)
+    ]
     files.write_text(folder / SUMS, "\n".join(sums) + "\n")
 
 

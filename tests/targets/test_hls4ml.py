@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from networks import convolutional, dense, images, quantities, trying
+from networks import convolutional, dense, digits_classifier, images, quantities, trying
 
 from hepnn import agreement
 from hepnn.errors import DataError, MissingDependency, RunError, TargetError
@@ -145,21 +145,7 @@ def test_a_float_stage_decides_alike(tensorflow, tmp_path):
 @pytest.fixture(scope="module")
 def digits(tensorflow):
     """Return a softmax classifier of handwritten digits and its test events."""
-    import keras
-    from sklearn.datasets import load_digits
-
-    keras.utils.set_random_seed(0)
-    x, y = load_digits(return_X_y=True)
-    x = x.astype(np.float32)
-    model = keras.Sequential(
-        [
-            keras.Input((64,)),
-            keras.layers.Dense(32, activation="relu", name="hidden"),
-            keras.layers.Dense(10, activation="softmax", name="digit"),
-        ]
-    )
-    model.compile("adam", "sparse_categorical_crossentropy")
-    model.fit(x[:1200], y[:1200], epochs=25, batch_size=32, verbose=0)
+    model, x, y = digits_classifier()
     return model, x[:1200], x[1200:], y[1200:]
 
 
