@@ -54,7 +54,8 @@ def adopt(
     Parameters
     ----------
     model
-        Path of a `.keras` file, or a Keras model with one input and one output.
+        Path of a `.keras` file, or a Keras model. Several inputs or outputs become one, in which
+        they lie one behind the other; a file of events has an array for each, by its name.
     calibration
         Short name or path of a data card; a data file without one (`hepnn.data.bare`); or arrays:
         `x`, `(x, y)`. A card's splits are kept; other events are divided by a permutation.
@@ -82,9 +83,10 @@ def adopt(
     console.import_tensorflow()
     from hepnn.training import network
 
-    loaded, source = network.given(model, imports)
+    made_elsewhere = network.given(model, imports)
+    loaded, source = made_elsewhere.model, made_elsewhere.source
     shapes = tuple(loaded.inputs[0].shape[1:]), tuple(loaded.outputs[0].shape[1:])
-    data, dataset = _read(calibration, *shapes, seed)
+    data, dataset = _read(calibration, *shapes, made_elsewhere.inputs, seed)
     told: list[dict[str, Any]] = []
     if rewrite:
         loaded, told = rewrites.apply(loaded, rewrite, data.splits["calibration"].x)
@@ -101,7 +103,13 @@ def adopt(
     )
     _complete(data.entry, get_task(made_of.task), data.labels, shapes[1], source)
     made = run.create(made_of, runs, name)
-    origin = {"file": Path(source).name, "imports": list(imports), "rewrites": told}
+    origin = {
+        "file": Path(source).name,
+        "imports": list(imports),
+        "rewrites": told,
+        "inputs": made_elsewhere.inputs,
+        "outputs": made_elsewhere.outputs,
+    }
     made.record(adopted=origin, data=data.entry)
     for split, events in data.splits.items():
         made.keep_events(split, events)
@@ -117,14 +125,19 @@ def adopt(
 
 
 def _read(
-    calibration: Any, shape: tuple[int, ...], output: tuple[int, ...], seed: int
+    calibration: Any,
+    shape: tuple[int, ...],
+    output: tuple[int, ...],
+    inputs: Sequence[tuple[str, tuple[int, ...]]],
+    seed: int,
 ) -> tuple[_Data, str]:
     """Read the events, divide them, and return them with the name of where they come from."""
     if isinstance(calibration, str | Path) and not bare.is_bare(calibration):
         return _of_card(datasets.open_dataset(calibration), shape), str(calibration)
     if isinstance(calibration, str | Path):
         path = Path(calibration)
-        return _of_arrays(bare.read(path, shape), path.name, output, seed), str(path.resolve())
+        content = bare.read(path, shape, inputs)
+        return _of_arrays(content, path.name, output, seed), str(path.resolve())
     arrays = calibration if isinstance(calibration, tuple) else (calibration,)
     x = np.ascontiguousarray(arrays[0], np.float32)
     bare.check(x, shape, "calibration")

@@ -90,7 +90,7 @@ def of_file(
     Raises
     ------
     RunError
-        If it cannot be opened, or has not one input and one output of fixed shapes.
+        If it cannot be opened, or its inputs and outputs have no fixed shapes.
     """
     if not path.is_file():
         raise RunError(f"{path}: no such file")
@@ -149,7 +149,7 @@ def _of_stage(opened: Run, stage: str) -> Any:
 def _of_path(path: Path, imports: Sequence[str]) -> Any:
     from hepnn.training import network
 
-    return network.given(path, imports)[0]
+    return network.given(path, imports).model
 
 
 def _of_request(key: Any, model: _Once, request: TargetRequest, stage: str) -> list[Row]:

@@ -7,6 +7,7 @@ order; `y` are labels and `weight` weights, if there.
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,7 +80,9 @@ def open_file(path: Path, kind: str, tree: str | None = None) -> ColumnReader:
     return open_part(least, path)
 
 
-def read(path: Path, shape: tuple[int, ...]) -> Content:
+def read(
+    path: Path, shape: tuple[int, ...], parts: Sequence[tuple[str, tuple[int, ...]]] = ()
+) -> Content:
     """Read all events of a file.
 
     Parameters
@@ -88,6 +91,8 @@ def read(path: Path, shape: tuple[int, ...]) -> Content:
         Of a format that `FORMATS` has.
     shape
         That an event shall have.
+    parts
+        Name and shape of arrays that are put one behind the other, where there are several.
 
     Raises
     ------
@@ -102,7 +107,11 @@ def read(path: Path, shape: tuple[int, ...]) -> Content:
 
         if not count:
             raise DataError(f"{path}: no events")
-        if INPUTS in columns:
+        if len(parts) > 1 and INPUTS not in columns:
+            x, names = _joined(
+                path, {name: take(name) for name, _ in parts if name in columns}, parts
+            )
+        elif INPUTS in columns:
             x = take(INPUTS)
             names = [INPUTS] if x.ndim == 1 else [f"{INPUTS}{n}" for n in range(x.shape[-1])]
         else:
@@ -121,6 +130,22 @@ def read(path: Path, shape: tuple[int, ...]) -> Content:
         x = x[:, None]
     check(x, shape, str(path))
     return Content(x, y, weight.astype(np.float32), names)
+
+
+def _joined(
+    path: Path, arrays: Mapping[str, np.ndarray], parts: Sequence[tuple[str, tuple[int, ...]]]
+) -> tuple[np.ndarray, list[str]]:
+    """Put arrays one behind the other, flattened."""
+    names: list[str] = []
+    for name, shape in parts:
+        if name not in arrays:
+            raise DataError(f"{path}: no array {name!r}, an input of the model")
+        found = arrays[name].shape[1:] or (1,)
+        if found != shape:
+            raise DataError(f"{path}: array {name!r} of shape {found}, the model takes {shape}")
+        names += [f"{name}{number}" for number in range(int(np.prod(shape)))]
+    flat = [arrays[name].reshape(len(arrays[name]), -1) for name, _ in parts]
+    return np.concatenate(flat, axis=1), names
 
 
 def check(x: np.ndarray, shape: tuple[int, ...], where: str) -> None:

@@ -97,7 +97,8 @@ def read_for(run: Run, name: str | Path) -> Events:
 
 
 def _read_bare(run: Run, path: Path, shape: tuple[int, ...]) -> Events:
-    found = bare.read(path, shape)
+    parts = run.manifest.get("adopted", {}).get("inputs", ())
+    found = bare.read(path, shape, [(name, tuple(of_part)) for name, of_part in parts])
     known = run.events("test").y
     y = found.y
     if y is None:

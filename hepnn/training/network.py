@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +123,28 @@ def load_model(path: Path) -> keras.Model:
         raise RunError(f"{path} {_why(str(error))}") from error
 
 
-def given(model: Any, imports: Sequence[str] = ()) -> tuple[keras.Model, str]:
+@dataclass(frozen=True)
+class Given:
+    """A model that was made elsewhere.
+
+    Attributes
+    ----------
+    model : keras.Model
+        Functional, with one input and one output.
+    source : str
+        The file's name.
+    inputs, outputs : list of tuple
+        Name and shape of what the model was made with; where these are several, they lie in the
+        one input or output one behind the other, flattened.
+    """
+
+    model: keras.Model
+    source: str
+    inputs: list[tuple[str, tuple[int, ...]]]
+    outputs: list[tuple[str, tuple[int, ...]]]
+
+
+def given(model: Any, imports: Sequence[str] = ()) -> Given:
     """Open a model that was made elsewhere.
 
     Parameters
@@ -131,15 +154,10 @@ def given(model: Any, imports: Sequence[str] = ()) -> tuple[keras.Model, str]:
     imports
         Packages that its layers come from.
 
-    Returns
-    -------
-    tuple
-        The functional model, and the file's name.
-
     Raises
     ------
     RunError
-        If it cannot be opened, or has not one input and one output of fixed shapes.
+        If it cannot be opened, or its inputs and outputs have no fixed shapes.
     """
     import_packages(imports)
     if isinstance(model, keras.Model):
@@ -151,17 +169,41 @@ def given(model: Any, imports: Sequence[str] = ()) -> tuple[keras.Model, str]:
         loaded = load_model(Path(source))
     if not loaded.built or not getattr(loaded, "inputs", None):
         raise RunError(f"{source}: the model is not built: it has no input shape")
-    if len(loaded.inputs) != 1 or len(loaded.outputs) != 1:
-        raise RunError(
-            f"{source}: {len(loaded.inputs)} inputs and {len(loaded.outputs)} outputs; "
-            "a run's network has one of each: join them with Concatenate"
-        )
-    for what, tensor in (("input", loaded.inputs[0]), ("output", loaded.outputs[0])):
-        if None in tensor.shape[1:]:
-            raise RunError(f"{source}: {what} shape {tensor.shape[1:]} has an axis of no length")
-    if isinstance(loaded, keras.Sequential):
+    sides = []
+    for what, tensors in (("input", loaded.inputs), ("output", loaded.outputs)):
+        for tensor in tensors:
+            if None in tensor.shape[1:]:
+                raise RunError(
+                    f"{source}: {what} shape {tensor.shape[1:]} has an axis of no length"
+                )
+        names = [tensor._keras_history.operation.name for tensor in tensors]
+        sides.append([(n, tuple(t.shape[1:])) for n, t in zip(names, tensors, strict=True)])
+    if len(loaded.inputs) > 1 or len(loaded.outputs) > 1:
+        loaded = _packed(loaded)
+    elif isinstance(loaded, keras.Sequential):
         loaded = keras.Model(loaded.inputs, loaded.outputs, name=loaded.name)
-    return loaded, source
+    return Given(loaded, source, *sides)
+
+
+def _packed(model: keras.Model) -> keras.Model:
+    """Return a model of several inputs and outputs as one of one input and one output."""
+    inputs = keras.Input((sum(prod(tensor.shape[1:]) for tensor in model.inputs),), name="inputs")
+    pieces, start = [], 0
+    for tensor in model.inputs:
+        stop = start + prod(tensor.shape[1:])
+        piece = inputs[:, start:stop]
+        pieces.append(
+            keras.layers.Reshape(tensor.shape[1:])(piece) if len(tensor.shape) > 2 else piece
+        )
+        start = stop
+    # The layers themselves in another graph; what is returned has copies of them.
+    made = keras.tree.flatten(model._run_through_graph(pieces, operation_fn=lambda layer: layer))
+    flat = [keras.layers.Flatten()(one) if len(one.shape) > 2 else one for one in made]
+    outputs = keras.layers.Concatenate(name="outputs")(flat) if len(flat) > 1 else flat[0]
+    whole = keras.Model(inputs, outputs, name=model.name)
+    copy = keras.Model.from_config(whole.get_config())
+    copy.set_weights(whole.get_weights())
+    return copy
 
 
 def _why(said: str) -> str:
