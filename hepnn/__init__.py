@@ -15,6 +15,7 @@ _PUBLIC = {
     "adopt": "hepnn.adoption",
     "check": "hepnn.pipeline",
     "doctor": "hepnn.doctor",
+    "sweep": "hepnn.sweep",
     "deploy": "hepnn.deployment",
     "evaluate": "hepnn.evaluation",
     "agree": "hepnn.agreement",

@@ -80,6 +80,63 @@ def train(
 
 
 @app.command()
+def compress(
+    recipe: WhichRecipe,
+    sweep: Annotated[
+        list[str],
+        typer.Option(help="Values of a key, as in compress.prune.sparsity=[0.5,0.75]. Repeatable."),
+    ],
+    set_: Settings = None,
+    seeds: Annotated[list[int] | None, typer.Option(min=0, help="Repeatable.")] = None,
+    metric: Annotated[
+        str | None, typer.Option(help="As in efficiency_at_background.0.01.top; of the task.")
+    ] = None,
+    cost: Annotated[str, typer.Option(help="luts, ebops, clocks or weights.")] = "luts",
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the runs; sweeps/RECIPE by default.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Train many compression settings, and draw cost against physics. A killed one goes on.
+
+    Example: hepnn compress jet-tagger --sweep compress.quantize.beta.last=[1e-6,1e-5] --seeds 1
+    """
+    from hepnn import sweep as sweeps
+    from hepnn.recipe import parse_override
+
+    settings = dict(parse_override(text) for text in sweep)
+    for key, values in settings.items():
+        if not isinstance(values, list):
+            raise RecipeError(f"--sweep {key}: expected a list, as in {key}=[0.5,0.75]")
+    folder = out or Path("sweeps") / Path(recipe).stem
+    document = sweeps.sweep(
+        recipe,
+        settings,
+        overrides=dict(parse_override(text) for text in set_ or []),
+        seeds=seeds or [1],
+        metric=metric,
+        cost=cost,
+        folder=folder,
+    )
+    if as_json:
+        _print_json(document)
+        return
+    rows = [
+        {
+            "setting": number + 1,
+            **point["set"],
+            document["metric"]: _with_spread(point["metric"], point["metric_spread"]),
+            document["cost"]: _with_spread(point["cost"], point["cost_spread"]),
+            "front": "front" if point["front"] else "",
+            "runs": ", ".join(point["runs"]),
+        }
+        for number, point in enumerate(document["points"])
+    ]
+    _table(rows)
+    print(folder / sweeps.PICTURE)
+
+
+@app.command()
 def adopt(
     model: Annotated[Path, typer.Argument(help="A Keras 3 model: a .keras file.")],
     data: Annotated[
@@ -452,6 +509,10 @@ def _show_findings(document: dict[str, Any]) -> None:
             )
         for key, value in entry["mend"].items():
             print(f"  {'changed' if document['fixed'] else 'change'} {key} to {value}")
+
+
+def _with_spread(value: float, spread: float | None) -> str:
+    return f"{value:.5g}" + ("" if spread is None else f" ± {spread:.2g}")
 
 
 def _percent(share: float | None) -> str:
