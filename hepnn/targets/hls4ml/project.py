@@ -18,6 +18,7 @@ from hepnn.targets.hls4ml import (
     pooling,
     precision,
     resize,
+    tables,
 )
 from hepnn.targets.interface import one_line
 from hepnn.targets.kit import Kit
@@ -128,6 +129,7 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
             pooling.mended(),
             images.mended(),
             resize.mended(),
+            tables.mended(),
         ):
             return convert_from_keras_model(
                 model,

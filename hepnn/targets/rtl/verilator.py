@@ -18,8 +18,10 @@ from pathlib import Path
 
 from hepnn.errors import MissingDependency, TargetError, missing_extra
 
-#: One huge C++ function takes the compiler more than twice as long as several.
-_STATEMENTS = 5000
+#: One huge C++ function takes the compiler more than twice as long as several: Verilog beyond so
+#: many bytes becomes files of so many statements. For less, several files cost more than they save,
+#: a precompiled header first of all.
+_SMALL, _STATEMENTS = 300_000, 5000
 
 
 def require() -> None:
@@ -75,7 +77,7 @@ def build(project: Path, module: str, log: Path) -> Path:
             SOURCE_TYPE="verilog",
             STAMP=stamp,
             EXTRA_CXXFLAGS="-fopenmp",
-            VERILATOR_FLAGS=f"-Wno-fatal -Wno-lint --output-split {_STATEMENTS}",
+            VERILATOR_FLAGS=f"-Wno-fatal -Wno-lint --output-split {_statements(project)}",
             N_JOBS=str(os.cpu_count() or 1),
         )
         command = ["make", "-f", "build_fsm_binder.mk", "slow"]
@@ -96,6 +98,12 @@ def build(project: Path, module: str, log: Path) -> Path:
         library.unlink(missing_ok=True)
         raise TargetError(f"target rtl: Verilator failed on {project}; its messages are in {log}")
     return library
+
+
+def _statements(project: Path) -> int:
+    """Return the statements of one C++ file; 0 for a single file."""
+    size = sum(path.stat().st_size for path in (project / "src").rglob("*.v"))
+    return _STATEMENTS if size > _SMALL else 0
 
 
 def checksum(project: Path) -> str:
