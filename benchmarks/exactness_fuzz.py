@@ -13,8 +13,8 @@ it; silently wrong when it was written and one event differs.
     python benchmarks/exactness_fuzz.py --seed 1 --only 17
 
 A journal keeps every network as one line of JSON; started again with it, the script goes on
-behind the last one. `--only` tries a network again, and its new line counts. The exit code is 1
-when anything is silently wrong or crashed.
+with what is missing. `--only` tries networks again, and `--forms` some forms alone: of every form
+the last line counts. The exit code is 1 when anything is silently wrong or crashed.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def _alone(seed: int, number: int, forms: tuple[str, ...]) -> Iterator[dict[str,
         yield from _in_pool(seed, [number], forms, 1)
     except BrokenProcessPool:
         verdict = {"verdict": "crashed", "reason": "the process ended"}
-        yield {"seed": seed, "number": number, "words": [], "forms": {"all": verdict}}
+        yield {"seed": seed, "number": number, "words": [], "forms": dict.fromkeys(forms, verdict)}
 
 
 def _in_pool(
@@ -101,7 +101,7 @@ def _in_pool(
 
 
 def journal(path: Path | None, seed: int) -> dict[int, dict[str, Any]]:
-    """Return what a journal knows of a seed, by number; of a network's lines the last counts."""
+    """Return what a journal knows of a seed, by number; of a form's lines the last counts."""
     known: dict[int, dict[str, Any]] = {}
     if path is None or not path.exists():
         return known
@@ -111,13 +111,18 @@ def journal(path: Path | None, seed: int) -> dict[int, dict[str, Any]]:
         except json.JSONDecodeError:  # cut short when the script was stopped
             continue
         if entry["seed"] == seed:
-            known[entry["number"]] = entry
+            merge(known, entry)
     return known
+
+
+def merge(known: dict[int, dict[str, Any]], entry: dict[str, Any]) -> None:
+    """Put a network's line to what is known of others and of it."""
+    before = known.get(entry["number"], {"forms": {}})
+    known[entry["number"]] = {**entry, "forms": {**before["forms"], **entry["forms"]}}
 
 
 def summary(entries: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the figures, the reasons of refusals with how often, and every fault."""
-    sys.path.insert(0, str(TESTS))
     from fuzz import compare
 
     refusals: Counter[tuple[str, str]] = Counter()
@@ -157,24 +162,28 @@ def main() -> int:
     parser.add_argument("--networks", type=int, default=20, help="how many, from number 0 on")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--only", type=int, nargs="+", help="numbers of networks to try again")
-    parser.add_argument("--forms", nargs="+", default=(), help="of these forms alone")
+    parser.add_argument("--forms", nargs="+", help="these alone; all when not given")
     parser.add_argument("--journal", type=Path, help="JSON lines, one a network")
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
 
+    sys.path.insert(0, str(TESTS))
+    from fuzz import compare
+
+    forms = tuple(arguments.forms or (form for known in compare.FORMS.values() for form in known))
     known = journal(arguments.journal, arguments.seed)
-    numbers = arguments.only or [n for n in range(arguments.networks) if n not in known]
-    found = {}
-    for entry in run(arguments.seed, numbers, tuple(arguments.forms), arguments.processes):
-        found[entry["number"]] = entry
+    numbers = arguments.only or [
+        n for n in range(arguments.networks) if n not in known or {*forms} - {*known[n]["forms"]}
+    ]
+    for entry in run(arguments.seed, numbers, forms, arguments.processes):
+        merge(known, entry)
         console.say(_told(entry))
         if arguments.journal:
             with arguments.journal.open("a") as stream:
                 stream.write(json.dumps(entry) + "\n")
-    if not arguments.only:
-        found = {n: entry for n, entry in (known | found).items() if n < arguments.networks}
-    result = summary([entry for _, entry in sorted(found.items())])
+    counted = arguments.only or range(arguments.networks)
+    result = summary([entry for n, entry in sorted(known.items()) if n in counted])
     if arguments.json:
         print(json.dumps(result))
     else:

@@ -14,6 +14,7 @@ from hepnn.targets.hls4ml import (
     groups,
     images,
     mend,
+    merge,
     padding,
     pooling,
     precision,
@@ -128,6 +129,7 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
             padding.mended(),
             pooling.mended(),
             images.mended(),
+            merge.mended(),
             resize.mended(),
             tables.mended(),
         ):
