@@ -11,6 +11,7 @@ from hepnn import files
 from hepnn.errors import TargetError
 from hepnn.targets.hls4ml import (
     concatenate,
+    dilation,
     groups,
     images,
     mend,
@@ -129,6 +130,7 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
             padding.mended(),
             pooling.mended(),
             images.mended(),
+            dilation.mended(),
             merge.mended(),
             resize.mended(),
             tables.mended(),
