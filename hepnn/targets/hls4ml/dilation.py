@@ -45,36 +45,38 @@ def spread(kernel: np.ndarray, rates: Sequence[int]) -> np.ndarray:
     array([1., 0., 1.])
     """
     *window, inside, outside = kernel.shape
-    sides = [(side - 1) * rate + 1 for side, rate in zip(window, rates, strict=True)]
-    full = np.zeros((*sides, inside, outside), kernel.dtype)
+    full = np.zeros((*_sides(window, rates), inside, outside), kernel.dtype)
     full[tuple(slice(None, None, rate) for rate in rates)] = kernel
     return full
 
 
+def _sides(window: Sequence[int], rates: Sequence[int]) -> tuple[int, ...]:
+    return tuple((side - 1) * rate + 1 for side, rate in zip(window, rates, strict=True))
+
+
 def _reading(read: Callable[..., Any]) -> Callable[..., Any]:
+    from hls4ml.converters.keras_v3.conv import gen_conv_config
+
     def reads(layer: Any, entering: Any, leaving: Any) -> Any:
-        if np.max(layer.dilation_rate) > 1:
-            layer = _Spread(layer)
-        return read(layer, entering, leaving)
+        described = read(layer, entering, leaving)
+        rates = layer.dilation_rate
+        if max(rates) == 1:
+            return described
+        before, after = (tuple(end[0].shape[1:]) for end in (entering, leaving))
+        sides = _sides(layer.kernel_size, rates)
+        for part in described:
+            kernels = {"weight_data", "depthwise_data"} & part.keys()
+            if kernels:
+                part |= {key: spread(part[key], rates) for key in kernels}
+                part |= gen_conv_config(
+                    before,
+                    after,
+                    sides,
+                    layer.strides,
+                    layer.padding,
+                    layer.data_format,
+                    layer.name,
+                )
+        return described
 
     return reads
-
-
-class _Spread:
-    """A convolution whose kernel is spread, and which is not dilated."""
-
-    def __init__(self, layer: Any) -> None:
-        self._layer = layer
-        rates = layer.dilation_rate
-        self.dilation_rate = (1,) * len(rates)
-        for name in ("kernel", "qkernel"):
-            if hasattr(layer, name):
-                setattr(self, name, spread(np.asarray(getattr(layer, name)), rates))
-        self.kernel_size = self.kernel.shape[: len(rates)]
-
-    @property
-    def __class__(self) -> Any:  # hls4ml asks what kind of convolution it is
-        return self._layer.__class__
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._layer, name)
