@@ -32,8 +32,10 @@ _KEEPING = (
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "Concatenate",
+    "ZeroPadding1D",
     "ZeroPadding2D",
     "Cropping2D",
+    "UpSampling1D",
     "UpSampling2D",
     "PaddedIdentity2D",
 )

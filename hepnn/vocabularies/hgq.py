@@ -118,9 +118,21 @@ class FixedPoint(FixedPointNeurons, FixedPointSequences, FixedPointSets, Float, 
         return QEinsumDense(equation, **kwargs, **self.quantizers(kwargs["name"]))
 
     def Conv1D(self, filters: int, kernel_size: Any, **kwargs: Any) -> Any:  # noqa: N802
-        """Return a one-dimensional convolution."""
+        """Return a one-dimensional convolution; a causal one pads before it."""
         self._refuse_inexact(kwargs.get("activation"))
+        if kwargs.get("padding") == "causal":
+            return self._causal(filters, kernel_size, **kwargs)
         return QConv1D(filters, kernel_size, **kwargs, **self.quantizers(kwargs["name"]))
+
+    def _causal(self, filters: int, kernel_size: Any, **kwargs: Any) -> Any:
+        # HGQ2's layer stops where it counts its EBOPs: it convolves bits with the same padding.
+        (span,) = np.ravel(kernel_size)
+        (dilation,) = np.ravel(kwargs.get("dilation_rate", 1))
+        padding = self.ZeroPadding1D(
+            ((int(span) - 1) * int(dilation), 0), name=f"{kwargs['name']}_padding"
+        )
+        convolution = self.Conv1D(filters, kernel_size, **{**kwargs, "padding": "valid"})
+        return lambda x: convolution(padding(x))
 
     def Conv2D(self, filters: int, kernel_size: Any, **kwargs: Any) -> Any:  # noqa: N802
         """Return a two-dimensional convolution."""

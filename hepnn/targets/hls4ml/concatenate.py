@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from hepnn.targets.hls4ml.merge import chain
+
 _KERAS = "keras.src.layers.merging.concatenate.Concatenate"
 
 
@@ -30,27 +32,12 @@ def mended() -> Iterator[None]:
     def read(layer: Any, entering: Sequence[Any], leaving: Sequence[Any]) -> tuple[Any, ...]:
         axis = layer.axis - len(leaving[0].shape) if layer.axis > 0 else layer.axis
         (first,) = of_two(layer, entering[:2], leaving)
-        chain: list[dict[str, Any]] = []
+        shapes = []
         shape = list(entering[0].shape[1:])
-        for number, tensor in enumerate(entering[1:], 1):
-            last = number == len(entering) - 1
-            before = [list(shape), list(tensor.shape[1:])]
+        for tensor in entering[1:]:
             shape[axis] += tensor.shape[axis]
-            link = {
-                **first,
-                "name": layer.name if last else f"{layer.name}_{number}",
-                "input_shape": before,
-                "output_shape": list(shape),
-                "input_keras_tensor_names": [
-                    chain[-1]["output_keras_tensor_names"][0] if chain else entering[0].name,
-                    tensor.name,
-                ],
-                "output_keras_tensor_names": [
-                    leaving[0].name if last else f"{leaving[0].name}_{number}"
-                ],
-            }
-            chain.append(link)
-        return tuple(chain)
+            shapes.append(list(shape))
+        return chain(first, entering, leaving, shapes)
 
     def produce(node: Any) -> Any:
         parts = zip(*bit_exact.get_input_kifs(node), strict=True)

@@ -15,15 +15,18 @@ from hepnn.errors import TargetError, nearest
 from hepnn.targets.hls4ml import (
     backends,
     concatenate,
+    dilation,
     elementwise,
     groups,
     images,
     masks,
     mend,
+    merge,
     padding,
     pooling,
     precision,
     resize,
+    tables,
 )
 from hepnn.targets.interface import one_line
 from hepnn.targets.kit import Kit
@@ -167,9 +170,12 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
             padding.mended(),
             pooling.mended(),
             images.mended(),
+            dilation.mended(),
+            merge.mended(),
             resize.mended(),
             masks.mended(),
             _einsum(kit),
+            tables.mended(),
         ):
             graph = convert_from_keras_model(
                 model,

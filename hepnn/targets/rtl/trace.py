@@ -222,4 +222,6 @@ def _reason(error: Exception) -> str:
     if str(error):
         return f"alkaid: {one_line(error)}"
     frames = traceback.extract_tb(error.__traceback__)
+    if "overflow_mode == 'WRAP'" in str(frames[-1].line):
+        return "its input meets several lanes, and this one saturates: let one layer take the input"
     return f"alkaid: {type(error).__name__} at {frames[-1].line!r}"

@@ -18,8 +18,10 @@ from pathlib import Path
 from hepnn.errors import MissingDependency, missing_extra
 from hepnn.targets import tools
 
-#: One huge C++ function takes the compiler more than twice as long as several.
-_STATEMENTS = 5000
+#: One huge C++ function takes the compiler more than twice as long as several: Verilog beyond so
+#: many bytes becomes files of so many statements. For less, several files cost more than they save,
+#: a precompiled header first of all.
+_SMALL, _STATEMENTS = 300_000, 5000
 
 #: When building is given up where no kit says it.
 TIMEOUT_S = 3600.0
@@ -80,7 +82,7 @@ def build(project: Path, module: str, log: Path, timeout_s: float = TIMEOUT_S) -
             "SOURCE_TYPE": "verilog",
             "STAMP": stamp,
             "EXTRA_CXXFLAGS": "-fopenmp",
-            "VERILATOR_FLAGS": f"-Wno-fatal -Wno-lint --output-split {_STATEMENTS}",
+            "VERILATOR_FLAGS": f"-Wno-fatal -Wno-lint --output-split {_statements(project)}",
             "N_JOBS": str(os.cpu_count() or 1),
         }
         try:
@@ -100,6 +102,12 @@ def build(project: Path, module: str, log: Path, timeout_s: float = TIMEOUT_S) -
     if not library.exists():
         raise tools.ToolFailed("target rtl: the simulation was not built", log)
     return library
+
+
+def _statements(project: Path) -> int:
+    """Return the statements of one C++ file; 0 for a single file."""
+    size = sum(path.stat().st_size for path in (project / "src").rglob("*.v"))
+    return _STATEMENTS if size > _SMALL else 0
 
 
 def checksum(project: Path) -> str:

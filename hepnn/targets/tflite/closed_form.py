@@ -97,13 +97,16 @@ def _constant(value: np.ndarray) -> np.ndarray:
 
 
 def _is_elementwise(layer: Any) -> bool:
-    """Say whether an einsum only multiplies each channel, as the input scaling does."""
+    """Say whether an einsum only multiplies each channel, as the input scaling does.
+
+    TFLite's converter has no matrix product for such a one.
+    """
     equation = getattr(layer, "equation", None)
     if not isinstance(equation, str) or getattr(layer, "enable_oq", False):
         return False
     into, _, out = equation.partition("->")
     left, _, right = into.partition(",")
-    return left == out and right == out[-1:] and getattr(layer, "bias_axes", None) in (None, right)
+    return left == out and right == out[-1:]
 
 
 def _scaling(layer: Any) -> Callable[..., Any]:

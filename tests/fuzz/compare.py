@@ -1,0 +1,142 @@
+"""Whether every target repeats a network's bits, refuses it with a reason, or is wrong."""
+
+from __future__ import annotations
+
+import shutil
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from fuzz import vhdl
+from fuzz.draw import CALIBRATION, Drawn
+from hepnn import targets
+from hepnn.errors import RecipeError, TargetError
+from hepnn.targets import kit as kits
+
+#: What each target is compared as; the integer interpreter comes with `rtl`.
+FORMS = {
+    "tflite": ("tflite",),
+    "hls4ml": ("hls4ml",),
+    "rtl": ("rtl-interpreter", "rtl", "rtl-vhdl"),
+}
+
+EXACT, REFUSED, WRONG, CRASHED, NOT_SIMULATED = (
+    "exact",
+    "refused",
+    "wrong",
+    "crashed",
+    "not simulated",
+)
+
+#: What a tool says that stopped in the middle: no reason why a network cannot be shipped.
+_BROKEN = ("g++ failed", "Verilator failed", "ghdl -")
+
+#: What becomes of a form: a verdict, and why.
+Found = dict[str, dict[str, str]]
+
+
+def network(
+    drawn: Drawn, folder: Path, forms: Sequence[str] = (), timing: dict[str, float] | None = None
+) -> Found:
+    """Ship a network to every target and compare it with Keras on all its events.
+
+    Parameters
+    ----------
+    drawn
+        The network.
+    folder
+        Where targets write; one folder a target, removed afterwards.
+    forms
+        Of `FORMS`; all when not given.
+    timing
+        Where the seconds of every target go.
+    """
+    found: Found = {}
+    for target, known in FORMS.items():
+        wanted = [form for form in known if not forms or form in forms]
+        if not wanted:
+            continue
+        start = time.perf_counter()
+        inside = folder / target
+        inside.mkdir(parents=True)
+        try:
+            found.update(_shipped(drawn, target, inside, wanted))
+        except Exception as error:  # whatever a library raises is a fault to be found
+            found.update(_all(wanted, CRASHED, _place(error)))
+        finally:
+            shutil.rmtree(inside)
+        if timing is not None:
+            timing[target] = round(time.perf_counter() - start, 2)
+    return found
+
+
+def _shipped(drawn: Drawn, target: str, folder: Path, forms: list[str]) -> Found:
+    module = targets.get(target)
+    kit = kits.load(kits.USUAL[target]).unsynthesized()
+    try:
+        inexact = [row for row in module.check(drawn.model, kit) if row.verdict != "exact"]
+        if inexact:
+            row = inexact[0]
+            return _all(forms, REFUSED, f"{row.verdict}, {row.kind}: {row.reason}")
+        languages = {"rtl": "verilog", "rtl-vhdl": "vhdl"}
+        wanted = [languages[form] for form in forms if form in languages]
+        artefacts = module.write(
+            drawn.model,
+            folder,
+            kit=kit,
+            calibration=drawn.x[:CALIBRATION],
+            exact=True,
+            # The interpreter alone needs one of them to be written.
+            formats=(wanted or ["vhdl"]) if target == "rtl" else None,
+        )
+    except (TargetError, RecipeError) as error:
+        verdict = CRASHED if any(said in str(error) for said in _BROKEN) else REFUSED
+        return _all(forms, verdict, f"in writing: {error}")
+    answers = {artefact.name: artefact.predict for artefact in artefacts}
+    if "rtl-vhdl" in forms and vhdl.available():
+        answers["rtl-vhdl"] = lambda x: vhdl.predict(folder, x)
+    found = {form: _compared(answers[form], drawn) for form in forms if form in answers}
+    missing = [form for form in forms if form not in answers]
+    return {**found, **_all(missing, NOT_SIMULATED, "no ghdl on the path")}
+
+
+def _compared(predict: Callable[[np.ndarray], np.ndarray], drawn: Drawn) -> dict[str, str]:
+    events = len(drawn.x)
+    try:
+        given = predict(drawn.x).reshape(events, -1)
+    except Exception as error:  # as above
+        return {"verdict": CRASHED, "reason": _place(error)}
+    wanted = drawn.outputs.reshape(events, -1)
+    differ = (given != wanted).any(axis=1)
+    if not differ.any():
+        return {"verdict": EXACT}
+    usual = int(differ[:CALIBRATION].sum())
+    reason = f"{int(differ.sum())} of {events} events differ, {usual} of them in range"
+    return {"verdict": WRONG, "reason": reason}
+
+
+def _place(error: Exception) -> str:
+    """Say in a line what stopped, and where."""
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    return f"{type(error).__name__} at {place}: {error}".splitlines()[0]
+
+
+def _all(forms: Iterable[str], verdict: str, reason: str) -> Found:
+    return {form: {"verdict": verdict, "reason": reason} for form in forms}
+
+
+def figures(entries: Iterable[dict[str, Any]]) -> dict[str, int]:
+    """Count pairs of network and form by verdict."""
+    counted = {name: 0 for name in ("bit_exact", "refused", "silently_wrong", "crashed")}
+    counted["not_simulated"] = 0
+    names = {EXACT: "bit_exact", REFUSED: "refused", WRONG: "silently_wrong"}
+    names |= {CRASHED: "crashed", NOT_SIMULATED: "not_simulated"}
+    for entry in entries:
+        for form in entry["forms"].values():
+            counted[names[form["verdict"]]] += 1
+    return counted

@@ -1,0 +1,78 @@
+"""Random networks repeat Keras's bits on every target, or are refused with a reason.
+
+`benchmarks/exactness_fuzz.py` does the same with hundreds. Here are a dozen, of fixed numbers; two
+of them go through the compilers and simulators as well.
+"""
+
+import shutil
+
+import numpy as np
+import pytest
+from fuzz import compare, draw, vhdl
+
+from hepnn.errors import TargetError
+
+SEED = 1
+
+#: Without a compiler: the integer interpreter is what Verilog and VHDL are written from.
+QUICK = ("tflite", "rtl-interpreter")
+
+BUILT = (5, 14)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_random_networks_repeat_the_bits(tensorflow, tmp_path, number):
+    drawn = draw.network(SEED, number)
+    assert drawn.answers >= draw.ANSWERS
+    found = compare.network(drawn, tmp_path, QUICK)
+    assert set(found) == set(QUICK)
+    assert {form["verdict"] for form in found.values()} == {"exact"}, found
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+@pytest.mark.parametrize("number", BUILT)
+def test_random_networks_repeat_the_bits_when_built(tensorflow, tmp_path, number):
+    found = compare.network(draw.network(SEED, number), tmp_path)
+    assert set(found) == {form for forms in compare.FORMS.values() for form in forms}
+    if not vhdl.available():
+        assert found.pop("rtl-vhdl")["verdict"] == "not simulated"
+    assert {form["verdict"] for form in found.values()} == {"exact"}, found
+
+
+def test_a_number_draws_one_network(tensorflow):
+    first, again, other = (draw.network(SEED, number) for number in (5, 5, 6))
+    np.testing.assert_array_equal(first.outputs, again.outputs)
+    assert first.words == again.words
+    assert first.outputs.shape != other.outputs.shape or (first.outputs != other.outputs).any()
+
+
+def test_every_word_is_drawn_by_some_number():
+    assert len(draw.FIRST) == len(set(draw.FIRST)) > 40
+
+
+@pytest.fixture
+def small(tensorflow):
+    return draw.network(SEED, 5)
+
+
+def test_one_different_bit_is_silently_wrong(small, tmp_path):
+    small.outputs[300, 0] = np.nextafter(small.outputs[300, 0], np.float32(np.inf))
+    found = compare.network(small, tmp_path, ("tflite",))
+    assert found["tflite"]["verdict"] == "wrong"
+    assert found["tflite"]["reason"] == "1 of 780 events differ, 0 of them in range"
+    assert compare.figures([{"forms": found}])["silently_wrong"] == 1
+
+
+def test_what_stops_without_a_reason_is_no_refusal(small, tmp_path, monkeypatch):
+    from hepnn.targets import tflite
+
+    def stops(error):
+        def write(*_, **__):
+            raise error
+
+        monkeypatch.setattr(tflite, "write", write)
+        return compare.network(small, tmp_path, ("tflite",))["tflite"]["verdict"]
+
+    assert stops(TargetError("no such layer")) == "refused"
+    assert stops(AssertionError()) == "crashed"
+    assert stops(TargetError("target hls4ml: g++ failed on x")) == "crashed"
