@@ -14,8 +14,9 @@ import numpy as np
 from fuzz import vhdl
 from fuzz.draw import CALIBRATION, Drawn
 from hepnn import targets
-from hepnn.errors import RecipeError, TargetError
+from hepnn.errors import TargetError
 from hepnn.targets import kit as kits
+from hepnn.targets import preflight
 
 #: What each target is compared as; the integer interpreter comes with `rtl`.
 FORMS = {
@@ -75,15 +76,14 @@ def network(
 
 
 def _shipped(drawn: Drawn, target: str, folder: Path, forms: list[str]) -> Found:
+    inexact = [row for row in preflight.verdicts(drawn.model) if row.verdict != EXACT]
+    if inexact:
+        return _all(forms, REFUSED, f"{inexact[0].verdict}, {inexact[0].kind}: {inexact[0].reason}")
     module = targets.get(target)
     kit = kits.load(kits.USUAL[target]).unsynthesized()
+    languages = {"rtl": "verilog", "rtl-vhdl": "vhdl"}
+    wanted = [languages[form] for form in forms if form in languages]
     try:
-        inexact = [row for row in module.check(drawn.model, kit) if row.verdict != "exact"]
-        if inexact:
-            row = inexact[0]
-            return _all(forms, REFUSED, f"{row.verdict}, {row.kind}: {row.reason}")
-        languages = {"rtl": "verilog", "rtl-vhdl": "vhdl"}
-        wanted = [languages[form] for form in forms if form in languages]
         artefacts = module.write(
             drawn.model,
             folder,
@@ -93,9 +93,13 @@ def _shipped(drawn: Drawn, target: str, folder: Path, forms: list[str]) -> Found
             # The interpreter alone needs one of them to be written.
             formats=(wanted or ["vhdl"]) if target == "rtl" else None,
         )
-    except (TargetError, RecipeError) as error:
-        verdict = CRASHED if any(said in str(error) for said in _BROKEN) else REFUSED
-        return _all(forms, verdict, f"in writing: {error}")
+    except TargetError as error:
+        if any(said in str(error) for said in _BROKEN):
+            return _all(forms, CRASHED, str(error))
+        refused = [row for row in module.check(drawn.model, kit) if row.verdict == REFUSED]
+        # A check that had promised equal bits is told apart.
+        early = f"refused, {refused[0].kind}: {refused[0].reason}" if refused else None
+        return _all(forms, REFUSED, early or f"in writing alone: {error}")
     answers = {artefact.name: artefact.predict for artefact in artefacts}
     if "rtl-vhdl" in forms and vhdl.available():
         answers["rtl-vhdl"] = lambda x: vhdl.predict(folder, x)

@@ -1,7 +1,7 @@
 """Random networks repeat Keras's bits on every target, or are refused with a reason.
 
-`benchmarks/exactness_fuzz.py` does the same with hundreds. Here are a dozen, of fixed numbers; two
-of them go through the compilers and simulators as well.
+`benchmarks/exactness_fuzz.py` does the same with hundreds. Here are a dozen, of fixed numbers; one
+of them goes through the compilers and simulators as well.
 """
 
 import shutil
@@ -17,10 +17,14 @@ SEED = 1
 #: Without a compiler: the integer interpreter is what Verilog and VHDL are written from.
 QUICK = ("tflite", "rtl-interpreter")
 
-BUILT = (5, 14)
+#: Of those that are quick: convolutions, one dilated, pooling, padding, cropping, repeated pixels, a
+#: table, sums of three, a constant product, a masked sequence, a recurrent layer; all vocabularies.
+NUMBERS = (1, 2, 3, 5, 7, 8, 11, 12, 13, 14, 15, 17)
+
+BUILT = 5
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", NUMBERS)
 def test_random_networks_repeat_the_bits(tensorflow, tmp_path, number):
     drawn = draw.network(SEED, number)
     assert drawn.answers >= draw.ANSWERS
@@ -30,9 +34,8 @@ def test_random_networks_repeat_the_bits(tensorflow, tmp_path, number):
 
 
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-@pytest.mark.parametrize("number", BUILT)
-def test_random_networks_repeat_the_bits_when_built(tensorflow, tmp_path, number):
-    found = compare.network(draw.network(SEED, number), tmp_path)
+def test_a_random_network_repeats_the_bits_when_built(tensorflow, tmp_path):
+    found = compare.network(draw.network(SEED, BUILT), tmp_path)
     assert set(found) == {form for forms in compare.FORMS.values() for form in forms}
     if not vhdl.available():
         assert found.pop("rtl-vhdl")["verdict"] == "not simulated"
