@@ -23,7 +23,13 @@ def images(events: int = 200, seed: int = 0) -> np.ndarray:
     return rng.integers(0, 256, (events, 8, 8, 1)).astype(np.float32)
 
 
-def dense(vocabulary: str, x: np.ndarray, uneven: bool = False, **options: Any) -> Any:
+def dense(
+    vocabulary: str,
+    x: np.ndarray,
+    uneven: bool = False,
+    units: tuple[int, int] = (16, 12),
+    **options: Any,
+) -> Any:
     """Return a network of dense layers; `uneven` gives each lane another width, some none."""
     import keras
 
@@ -31,8 +37,8 @@ def dense(vocabulary: str, x: np.ndarray, uneven: bool = False, **options: Any) 
     nn = vocabularies.get(vocabulary, **options)
     inputs = keras.Input(x.shape[1:])
     h = nn.input_scaling(x.shape[1:], scaling.standard(x))(inputs)
-    h = nn.Dense(16, activation="relu", name="first")(h)
-    h = nn.Dense(12, activation="relu", name="second")(h)
+    h = nn.Dense(units[0], activation="relu", name="first")(h)
+    h = nn.Dense(units[1], activation="relu", name="second")(h)
     model = keras.Model(inputs, nn.Dense(4, name="logits")(h))
     return _finished(model, vocabulary, x, uneven)
 

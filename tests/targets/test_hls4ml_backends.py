@@ -83,12 +83,12 @@ def bench(folder):
 @pytest.fixture(scope="module")
 def network(tensorflow):
     """Return a network whose lanes have widths of their own, some one bit and some none."""
-    x = quantities()
-    model = dense("hgq", x, uneven=True)
+    x = quantities(features=3)
+    model = dense("hgq", x, uneven=True, units=(5, 5))
     for name in ("second", "logits"):
         quantizer = model.get_layer(name).iq.quantizer
         k, i, f = (np.array(part) for part in quantizer.kif)
-        f[..., :4] = (1 - k - i)[..., :4]
+        f[..., :2] = (1 - k - i)[..., :2]
         quantizer._f.assign(f)
         assert (sum(np.array(part) for part in quantizer.kif) == 1).any()
     return model, x
@@ -141,8 +141,8 @@ def test_a_convolution_repeats_the_bits(tensorflow, tmp_path, quick, backend):
 
 
 def test_a_float_stage_is_tried_with_what_ran_here(tensorflow, tmp_path, quick):
-    x = quantities()
-    model = dense("float", x)
+    x = quantities(features=3)
+    model = dense("float", x, units=(5, 5))
     folder = tmp_path / "project"
     (artefact,) = written(model, folder, x, kit_for("Quartus"), exact=False)
     wanted = model.predict(x, verbose=0)
