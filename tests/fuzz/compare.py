@@ -17,6 +17,7 @@ from hepnn import targets
 from hepnn.errors import TargetError
 from hepnn.targets import kit as kits
 from hepnn.targets import preflight
+from hepnn.targets.tools import ToolFailed
 
 #: What each target is compared as; the integer interpreter comes with `rtl`.
 FORMS = {
@@ -32,9 +33,6 @@ EXACT, REFUSED, WRONG, CRASHED, NOT_SIMULATED = (
     "crashed",
     "not simulated",
 )
-
-#: What a tool says that stopped in the middle: no reason why a network cannot be shipped.
-_BROKEN = ("g++ failed", "Verilator failed", "ghdl -")
 
 #: What becomes of a form: a verdict, and why.
 Found = dict[str, dict[str, str]]
@@ -94,7 +92,7 @@ def _shipped(drawn: Drawn, target: str, folder: Path, forms: list[str]) -> Found
             formats=(wanted or ["vhdl"]) if target == "rtl" else None,
         )
     except TargetError as error:
-        if any(said in str(error) for said in _BROKEN):
+        if isinstance(error, ToolFailed):  # a tool that stopped is no reason to refuse a network
             return _all(forms, CRASHED, str(error))
         refused = [row for row in module.check(drawn.model, kit) if row.verdict == REFUSED]
         # A check that had promised equal bits is told apart.
