@@ -17,8 +17,8 @@ SEED = 1
 #: Without a compiler: the integer interpreter is what Verilog and VHDL are written from.
 QUICK = ("tflite", "rtl-interpreter")
 
-#: Of those that are quick: convolutions, one dilated, pooling, padding, cropping, repeated pixels, a
-#: table, sums of three, a constant product, a masked sequence, a recurrent layer; all vocabularies.
+#: Of those that are quick: convolutions, one of them dilated, pooling, padding, cropping, repeated
+#: pixels, a table, sums of three, a constant product, a masked sequence, a recurrent layer.
 NUMBERS = (1, 2, 3, 5, 7, 8, 11, 12, 13, 14, 15, 17)
 
 BUILT = 5

@@ -12,6 +12,7 @@ from hepnn.errors import TargetError
 from hepnn.targets.hls4ml import (
     concatenate,
     dilation,
+    entrance,
     groups,
     images,
     mend,
@@ -45,7 +46,7 @@ def exact(model: Any, directory: Path, kit: Kit) -> Any:
         "LayerName": {name: dict(_UNSHARED) for name in _einsums(model)},
     }
     mend.refuse_dead_layers(model)
-    with mend.mended():
+    with mend.mended(), entrance.refused(model):
         return _converted(model, directory, kit, described)
 
 
