@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from fuzz import vhdl
-from fuzz.draw import CALIBRATION, Drawn
+from fuzz.draw import Drawn
+from fuzz.events import CALIBRATION
 from hepnn import targets
 from hepnn.errors import TargetError
 from hepnn.targets import kit as kits

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,22 +10,25 @@ from hgq.config import QuantizerConfig
 from hgq.constraints import Constant
 from hgq.layers import QSoftmax, QUnaryFunctionLUT
 
-from fuzz.words import EVERYWHERE, WORDS, Drawing, to_vector
+from fuzz import events
+from fuzz.events import CALIBRATION
+from fuzz.images import IMAGE
+from fuzz.sequences import SEQUENCE
+from fuzz.words import EVERYWHERE, VECTOR, Drawing
 from hepnn import vocabularies
-from hepnn.data import scaling
 from hepnn.vocabularies.hgq import HGQ
 
 #: Different answers to the 200 events in range that a network has to have, or equal bits would
 #: say nothing; a network with fewer is drawn again.
 ANSWERS = 30
 
-#: Events in range, that integer bits are taken from and targets calibrated on.
-CALIBRATION = 200
-
 _ATTEMPTS = 40
 
 ROUNDINGS = ("RND", "TRN", "RND_CONV")
 OVERFLOWS = ("WRAP", "SAT", "SAT_SYM")
+
+#: By the axes of an event.
+WORDS = {1: VECTOR, 2: SEQUENCE, 3: IMAGE}
 
 #: Every number of axes with each of its words, those of images first.
 FIRST = [
@@ -123,17 +125,17 @@ def _once(sequence: np.random.SeedSequence, number: int) -> Drawn:
     )
     axes, first = FIRST[number % len(FIRST)]
     vocabulary = str(of_kind.choice(["hgq", "mixed", "mixed", "qkeras"]))
-    shape = _shape(of_kind, axes)
+    shape = events.shape(of_kind, axes)
     has_mask = axes == 2 and (first.__name__ == "masked" or of_kind.random() < 0.3)
     scaled = bool(of_kind.random() < 0.7) or has_mask
-    x = _calibration(of_kind, shape, has_mask, scaled)
+    x = events.calibration(of_kind, shape, has_mask, scaled)
     kept = of_words.bit_generator.state
 
     def build(nn: Any) -> tuple[Any, list[str]]:
         of_words.bit_generator.state = kept
         keras.utils.set_random_seed(int(sequence.generate_state(1)[0]))
         if scaled:
-            nn.scaling = _scaling(x, has_mask)
+            nn.scaling = events.scales(x, has_mask)
         drawing = Drawing(nn, of_words)
         drawing.masked = has_mask
         return _sentence(drawing, shape, axes, first)
@@ -145,10 +147,10 @@ def _once(sequence: np.random.SeedSequence, number: int) -> Drawn:
         model, words = build(nn)
         _randomize(model, of_weights)
         _set_lanes(model, x, of_lanes)
-    events = trying(x, of_events, model, has_mask)
-    outputs = np.asarray(model(events, training=False))
+    tried = events.trying(x, of_events, model, has_mask)
+    outputs = np.asarray(model(tried, training=False))
     answers = len(np.unique(outputs[:CALIBRATION].reshape(CALIBRATION, -1), axis=0))
-    return Drawn(model, events, outputs, vocabulary, words, answers)
+    return Drawn(model, tried, outputs, vocabulary, words, answers)
 
 
 def _sentence(d: Drawing, shape: tuple[int, ...], axes: int, first: Any) -> tuple[Any, list[str]]:
@@ -170,38 +172,19 @@ def _sentence(d: Drawing, shape: tuple[int, ...], axes: int, first: Any) -> tupl
     return d.nn.Model(d.inputs, outputs), words
 
 
-def _shape(rng: np.random.Generator, axes: int) -> tuple[int, ...]:
+def to_vector(d: Drawing, x: Any) -> Any:
+    """Bring what is left to `(features,)`: a pooling over all places, or all numbers in a row."""
+    axes = len(x.shape) - 1
     if axes == 1:
-        return (int(rng.integers(3, 9)),)
-    if axes == 2:
-        return int(rng.choice([2, 3, 4, 4, 5])), int(rng.integers(2, 5))
-    return int(rng.integers(3, 7)), int(rng.integers(3, 7)), int(rng.integers(1, 4))
-
-
-def _calibration(
-    rng: np.random.Generator, shape: tuple[int, ...], mask: bool, scaled: bool
-) -> np.ndarray:
-    """Return events, their features of very different size where the network scales them."""
-    size = 10.0 ** (rng.uniform(-2, 3, shape[-1]) if scaled else rng.uniform(-0.3, 1))
-    centre = rng.choice([0.0, 1.5, -1.0, 3.0], shape[-1])
-    x = size * (rng.normal(size=(CALIBRATION, *shape)) + centre)
-    return _with_mask(x.astype(np.float32), rng) if mask else x.astype(np.float32)
-
-
-def _with_mask(x: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    places = x.shape[1]
-    real = rng.integers(0, places + 1, (len(x), 1)) > np.arange(places)
-    x = np.where(real[..., None], x, 0).astype(np.float32)
-    x[..., -1] = real
-    return x
-
-
-def _scaling(x: np.ndarray, mask: bool) -> dict[str, np.ndarray]:
-    from hepnn.data import statistics
-
-    known = statistics.of(x)
-    features = x.shape[-1]
-    return scaling.fit(known, ["standard"] * (features - mask) + ["none"] * mask)
+        return x
+    places = int(np.prod(x.shape[1:-1]))
+    ways = ["Flatten", f"GlobalMaxPooling{axes - 1}D"]
+    if places & (places - 1) == 0:
+        ways.append(f"GlobalAveragePooling{axes - 1}D")
+    if places * x.shape[-1] > 48:
+        ways = ways[1:]
+    way = d.one_of(*ways)
+    return getattr(d.nn, way)(name=d.name(way.lower()))(x)
 
 
 def _hgq(rng: np.random.Generator) -> Any:
@@ -280,29 +263,3 @@ def _inside_tables(model: Any) -> set[int]:
     kinds = QSoftmax, QUnaryFunctionLUT
     tables = [layer for layer in model.layers if isinstance(layer, kinds)]
     return {id(part) for layer in tables for part in layer._flatten_layers()}
-
-
-def trying(x: np.ndarray, rng: np.random.Generator, model: Any, mask: bool) -> np.ndarray:
-    """Return the calibration events and others: in range, at its ends, at ties, far beyond."""
-    from hepnn.targets.fixed_point import first_lane
-
-    shape = x.shape[1:]
-    low, high = x.min(axis=0), x.max(axis=0)
-    inside = rng.uniform(low, high, (150, *shape))
-    ends = np.where(rng.random((60, *shape)) < 0.5, low, high)
-    one = [1] * len(shape)
-    beyond = rng.normal(size=(150, *shape)) * 10.0 ** rng.integers(-3, 7, (150, *one))
-    parts = [inside, ends, x[:40] * 50, beyond]
-    if mask:
-        parts = [_with_mask(part, rng) for part in parts]
-    found = first_lane(model)
-    if found is not None:
-        draw = partial(_on_lane, rng, found[1], shape)
-        parts += [draw(0.0), draw(0.5), draw(np.nextafter(np.float32(0.5), np.float32(1)))]
-    return np.concatenate([x, *parts]).astype(np.float32)
-
-
-def _on_lane(rng: np.random.Generator, lane: Any, shape: tuple[int, ...], off: float) -> np.ndarray:
-    """Return events at the ends of an input lane, a few steps and `off` steps from them."""
-    ends = np.where(rng.random((60, *shape)) < 0.5, lane.lowest, lane.highest)
-    return ends + (rng.integers(-2, 3, ends.shape) + off) * 2.0**-lane.f

@@ -4,7 +4,10 @@
 of them goes through the compilers and simulators as well.
 """
 
+import importlib.util
+import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +20,8 @@ SEED = 1
 #: Without a compiler: the integer interpreter is what Verilog and VHDL are written from.
 QUICK = ("tflite", "rtl-interpreter")
 
-#: Of those that are quick: convolutions, one dilated, pooling, padding, cropping, repeated pixels,
-#: a table, sums of three, a constant product, a masked sequence, a recurrent layer; all
-#: vocabularies.
+#: Of those that are quick: convolutions, one of them dilated, pooling, padding, cropping, repeated
+#: pixels, a table, sums of three, a constant product, a masked sequence, a recurrent layer.
 NUMBERS = (1, 2, 3, 5, 7, 8, 11, 12, 13, 14, 15, 17)
 
 BUILT = 5
@@ -80,3 +82,36 @@ def test_what_stops_without_a_reason_is_no_refusal(small, tmp_path, monkeypatch)
     assert stops(TargetError("no such layer")) == "refused"
     assert stops(AssertionError()) == "crashed"
     assert stops(TargetError("target hls4ml: g++ failed on x")) == "crashed"
+
+
+@pytest.fixture
+def script():
+    path = Path(__file__).parents[2] / "benchmarks" / "exactness_fuzz.py"
+    spec = importlib.util.spec_from_file_location("exactness_fuzz", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_journal_goes_on_where_it_was_cut(script, tmp_path):
+    def line(number, seed=SEED, **verdicts):
+        forms = {form: {"verdict": v, "reason": "r"} for form, v in verdicts.items()}
+        return json.dumps({"seed": seed, "number": number, "words": [], "forms": forms})
+
+    path = tmp_path / "journal.jsonl"
+    lines = [
+        line(0, tflite="exact", hls4ml="wrong"),
+        line(0, seed=2, rtl="wrong"),
+        line(1, tflite="refused"),
+        line(0, hls4ml="exact", rtl="not simulated"),
+        line(2, tflite="exact")[:30],
+    ]
+    path.write_text("\n".join(lines))
+    known = script.journal(path, SEED)
+    assert sorted(known) == [0, 1]
+    assert sorted(known[0]["forms"]) == ["hls4ml", "rtl", "tflite"]
+    told = script.summary(list(known.values()))
+    counted = {"bit_exact": 2, "refused": 1, "silently_wrong": 0, "crashed": 0, "not_simulated": 1}
+    assert told["figures"] == counted
+    assert told["refusals"] == [{"form": "tflite", "reason": "r", "networks": 1}]
+    assert told["faults"] == []

@@ -2,17 +2,21 @@
 
 import ast
 import re
+import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from hepnn import declarations
+from hepnn.targets import hls4ml, rtl
 from hepnn.targets import kit as kits
-from hepnn.targets import rtl
 from hepnn.targets.kit import Kit
+
+KIT = Kit(name="test", title="test", targets=["hls4ml", "rtl"])
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "deploy" / "KNOWN_LIMITS.md").read_text()
@@ -53,24 +57,46 @@ def test_a_page_beside_the_kits_is_no_kit() -> None:
     assert [kits.load(name).name for name in names] == names
 
 
-@pytest.mark.usefixtures("tensorflow")
-def test_a_saturating_input_of_two_lanes_is_refused() -> None:
+def two_lanes(*modes: str) -> Any:
+    """Return a network whose input meets two dense layers with lanes of their own."""
     import keras
     from hgq.config import QuantizerConfig
     from hgq.layers import QDense
 
-    modes = {"wraps": "WRAP", "saturates": "SAT"}
+    keras.utils.set_random_seed(1)
     inputs = keras.Input((3,))
-    both = [
-        QDense(2, iq_conf=QuantizerConfig("kif", "datalane", overflow_mode=mode), name=name)(inputs)
-        for name, mode in modes.items()
+    # Widths of their own: 1, 1, 4 and 1, 3, 2.
+    lanes = [
+        QuantizerConfig("kif", "datalane", i0=i, f0=f, overflow_mode=mode, trainable=False)
+        for mode, i, f in zip(modes, (1, 3), (4, 2), strict=True)
     ]
-    model = keras.Model(inputs, keras.layers.Concatenate()(both))
-    rows = {row.layer: row for row in rtl.check(model, Kit(name="t", title="t", targets=["rtl"]))}
-    assert rows["saturates"].verdict == "refused"
-    assert rows["saturates"].reason == (
-        "its input meets several lanes, and this one saturates: let one layer take the input"
+    both = [QDense(2, iq_conf=lane, name=f"dense{n}")(inputs) for n, lane in enumerate(lanes)]
+    return keras.Model(inputs, keras.layers.Concatenate(name="both")(both))
+
+
+@pytest.mark.usefixtures("tensorflow")
+def test_a_saturating_input_of_two_lanes_is_refused() -> None:
+    model = two_lanes("SAT", "WRAP")
+    rows = {row.layer: row for row in rtl.check(model, KIT)}
+    assert rows["dense0"].verdict == "refused" and rows["dense1"].verdict == "exact"
+    assert rows["dense0"].reason == (
+        "its input meets several lanes, and this one saturates or rounds to even:"
+        " let one layer take the input"
     )
+    (refused,) = [row for row in hls4ml.check(model, KIT) if row.verdict != "exact"]
+    assert "its input meets several lanes, some of which saturate and some wrap" in refused.reason
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+@pytest.mark.parametrize("mode", ["SAT", "WRAP"])
+def test_an_input_of_two_lanes_alike_is_exact_in_hls4ml(tmp_path: Path, mode: str) -> None:
+    model = two_lanes(mode, mode)
+    x = (np.random.default_rng(0).normal(size=(500, 3)) * 9).astype(np.float32)
+    wanted = model.predict(x, verbose=0)
+    assert len(np.unique(wanted)) > 100
+    (artefact,) = hls4ml.write(model, tmp_path, kit=KIT, calibration=x, exact=True)
+    np.testing.assert_array_equal(artefact.predict(x), wanted)
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -17,6 +17,7 @@ from hepnn.targets.hls4ml import (
     concatenate,
     dilation,
     elementwise,
+    entrance,
     groups,
     images,
     masks,
@@ -57,7 +58,7 @@ def exact(model: Any, directory: Path, kit: Kit) -> Any:
         "LayerName": {name: dict(_UNSHARED) for name in _einsums(model)},
     }
     mend.refuse_dead_layers(model)
-    with mend.mended():
+    with mend.mended(), entrance.refused(model):
         return _converted(model, directory, kit, described)
 
 

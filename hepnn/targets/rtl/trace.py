@@ -13,6 +13,9 @@ from hepnn.targets.fixed_point import Lane, first_lane, is_fixed_point
 from hepnn.targets.interface import one_line, single_input
 from hepnn.targets.rtl.repairs import repaired
 
+#: What alkaid asserts of a lane that takes the input itself.
+_OF_INPUTS = ("overflow_mode == 'WRAP'", "round_mode in ('TRN', 'RND')")
+
 #: What a layer is traced on when the one before it was refused: 8 bits with a sign.
 _STAND_IN = (1, 3, 4)
 
@@ -222,6 +225,9 @@ def _reason(error: Exception) -> str:
     if str(error):
         return f"alkaid: {one_line(error)}"
     frames = traceback.extract_tb(error.__traceback__)
-    if "overflow_mode == 'WRAP'" in str(frames[-1].line):
-        return "its input meets several lanes, and this one saturates: let one layer take the input"
+    if any(said in str(frames[-1].line) for said in _OF_INPUTS):
+        return (
+            "its input meets several lanes, and this one saturates or rounds to even:"
+            " let one layer take the input"
+        )
     return f"alkaid: {type(error).__name__} at {frames[-1].line!r}"
