@@ -101,7 +101,7 @@ def compress(
 
     Example: hepnn compress jet-tagger --sweep compress.quantize.beta.last=[1e-6,1e-5] --seeds 1
     """
-    from hepnn import sweep as sweeps
+    from hepnn import sweeps
     from hepnn.recipe import parse_override
 
     settings = dict(parse_override(text) for text in sweep)
@@ -272,7 +272,7 @@ def doctor(
 
     Example: hepnn doctor latest --fix
     """
-    from hepnn.doctor import doctor as examine
+    from hepnn.examination import doctor as examine
     from hepnn.run import open_run
 
     document = examine(open_run(run, runs), stage=stage, fix=fix)

@@ -19,7 +19,7 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
     Parameters
     ----------
     document
-        Of `hepnn.sweep.sweep`.
+        Of `hepnn.sweeps.sweep`.
     path
         The SVG file to write.
     """

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from clouds import small_recipe
 
-from hepnn import cli, deployment, evaluation, pipeline, sweep
+from hepnn import cli, deployment, evaluation, pipeline, sweeps
 from hepnn.errors import RecipeError
 from hepnn.run import open_run
 
@@ -21,7 +21,7 @@ SETTINGS = {"compress.prune.sparsity": [0.0, 0.6], "compress.quantize.beta.last"
 @pytest.fixture(scope="module")
 def swept(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory):
     folder = tmp_path_factory.mktemp("sweep")
-    return folder, sweep.sweep(small_recipe(clouds_folder), SETTINGS, seeds=[1, 2], folder=folder)
+    return folder, sweeps.sweep(small_recipe(clouds_folder), SETTINGS, seeds=[1, 2], folder=folder)
 
 
 def test_every_combination_is_a_run_that_can_be_shipped(swept) -> None:
@@ -35,7 +35,7 @@ def test_every_combination_is_a_run_that_can_be_shipped(swept) -> None:
     assert run.recipe.seed == 2 and run.recipe.compress[0].sparsity == 0.6
     found = deployment.deploy(run, ["tflite"])["artefacts"]["tflite"]
     assert found["bit_exact"]
-    assert (folder / sweep.PICTURE).read_text().startswith("<?xml")
+    assert (folder / sweeps.PICTURE).read_text().startswith("<?xml")
 
 
 def test_what_is_pressed_more_costs_less(swept) -> None:
@@ -63,7 +63,7 @@ def test_figures_are_of_validation_events(swept) -> None:
     events = run.events("validation")
     outputs = network.predict(network.of_run(run, "quantized"), events.x)
     accuracy = (get("classify").decisions(outputs) == events.y).mean()
-    kept = json.loads((run.path / sweep.RESULT).read_text())
+    kept = json.loads((run.path / sweeps.RESULT).read_text())
     assert kept["metrics"]["accuracy"] == pytest.approx(accuracy)
     test = evaluation.evaluate(run)["stages"]["quantized"]["accuracy"]
     assert test != kept["metrics"]["accuracy"]
@@ -75,7 +75,7 @@ def test_a_point_is_on_the_front_unless_another_is_as_good_for_less() -> None:
         return {"n": spent}, [{**figures, "stage": "quantized", "run": "r"}]
 
     points = [point(0.7, 100), point(0.8, 200), point(0.75, 300), point(0.7, 90), point(0.8, 200)]
-    rows = sweep._document(points, None, "luts")["points"]
+    rows = sweeps._document(points, None, "luts")["points"]
     assert [row["front"] for row in rows] == [False, True, False, True, True]
 
 
@@ -101,7 +101,7 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
     assert [one["runs"] for one in again["points"]] == [one["runs"] for one in document["points"]]
     assert again["cost"] == "ebops" and 0 < again["points"][0]["metric"] < 1
     with pytest.raises(RecipeError, match="is of another sweep"):
-        sweep.sweep(recipe, {"compress.prune.sparsity": [0.3]}, folder=folder)
+        sweeps.sweep(recipe, {"compress.prune.sparsity": [0.3]}, folder=folder)
 
 
 @pytest.mark.parametrize(
@@ -117,14 +117,14 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
 def test_what_cannot_be_swept_is_refused_first(changes, message, clouds_folder, tmp_path) -> None:
     options = {"settings": SETTINGS, "folder": tmp_path / "out", **changes}
     with pytest.raises(RecipeError, match=message):
-        sweep.sweep(small_recipe(clouds_folder), options.pop("settings"), **options)
+        sweeps.sweep(small_recipe(clouds_folder), options.pop("settings"), **options)
     assert not (tmp_path / "out").exists()
 
 
 def test_an_unknown_figure_is_told() -> None:
     metrics = {"accuracy": 0.5, "auc": {"a": 0.7, "b": 0.9}, "confusion": [[1]]}
-    assert sweep._figure(metrics, "auc") == pytest.approx(0.8)
-    assert sweep._figure(metrics, "auc.b") == 0.9
+    assert sweeps._figure(metrics, "auc") == pytest.approx(0.8)
+    assert sweeps._figure(metrics, "auc.b") == 0.9
     for name, message in (("acuracy", "did you mean 'accuracy'"), ("confusion", "is no number")):
         with pytest.raises(RecipeError, match=message):
-            sweep._figure(metrics, name)
+            sweeps._figure(metrics, name)

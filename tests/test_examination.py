@@ -13,8 +13,8 @@ import pytest
 from networks import digits_classifier
 
 from hepnn import adoption, cli, deployment
-from hepnn.doctor import doctor
 from hepnn.errors import AgreementBroken, RecipeError, RunError, TargetError
+from hepnn.examination import doctor
 from hepnn.run import Run
 from hepnn.targets.hls4ml import doctor as hls
 from hepnn.targets.kit import HLSOptions, Kit
