@@ -70,7 +70,9 @@ def test_a_file_and_its_events_become_a_run(events, tmp_path, capsys, monkeypatc
     assert document["holds"]
     other = agreement.agree(run, dataset=str(tmp_path / "events.npz"))
     assert other["events"] == EVENTS
-    assert (run.path / "report.html").exists()
+    page = (run.path / "report.html").read_text()
+    assert "hepnn adopt tagger.keras --data events.npz" in page
+    assert "curves.svg is missing" not in page and "hepnn train" not in page
 
 
 def test_one_probability_decides_between_two_classes(events, tmp_path) -> None:

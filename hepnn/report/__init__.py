@@ -44,7 +44,8 @@ def write(run: Run) -> Path:
         The page.
     """
     contents = folder.read(run)
-    titles = {"curves": "Training", **contents.task.PICTURES, **OPTIONAL}
+    trained = {} if "adopted" in contents.manifest else {"curves": "Training"}
+    titles = {**trained, **contents.task.PICTURES, **OPTIONAL}
     overview = plots.overview(verdicts.summary(contents), run.path / "overview.svg")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
@@ -105,6 +106,7 @@ def _pictures(run: Run, stage: str, titles: Mapping[str, str]) -> list[dict[str,
 def _commands(contents: Contents) -> list[tuple[str, str]]:
     """Return what a reader types to get the same again, with a word on each."""
     commands = []
+    adopted = contents.manifest.get("adopted")
     # What was typed, where the run recorded it: `{"recipe": "jet-tagger", "set": ["a.b=v"]}`.
     typed = contents.manifest.get("command") or {}
     if typed.get("recipe"):
@@ -112,9 +114,19 @@ def _commands(contents: Contents) -> list[tuple[str, str]]:
         commands.append(("as it was typed", f"hepnn train {typed['recipe']}{changes} --deploy"))
     recipe = shlex.quote(f"{contents.folder}/recipe.yaml")
     here = shlex.quote(contents.folder)
+    if adopted:
+        options = [("rewrite", one["rewrite"]) for one in adopted.get("rewrites", [])]
+        options += [("import", name) for name in adopted.get("imports", [])]
+        words = "".join(f" --{option} {shlex.quote(word)}" for option, word in options)
+        data = Path(str(contents.recipe.get("dataset", "DATA"))).name
+        file = shlex.quote(str(adopted.get("file")))
+        line = f"hepnn adopt {file} --data {shlex.quote(data)}{words}"
+        commands.append(("from the model and the events that it was adopted with", line))
+    else:
+        line = f"hepnn train {recipe} --deploy"
+        commands.append(("from the resolved recipe in the run folder", line))
     return [
         *commands,
-        ("from the resolved recipe in the run folder", f"hepnn train {recipe} --deploy"),
         ("compare every artefact anew; exit code 1 if a promise is broken", f"hepnn agree {here}"),
         ("the metrics of every stage", f"hepnn evaluate {here}"),
         ("this page", f"hepnn report {here}"),
