@@ -5,13 +5,13 @@ Nothing heavy is imported before a command needs it, so that `hepnn --help` is q
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from hepnn import display
 from hepnn.errors import HepnnError, RecipeError, nearest
 
 app = typer.Typer(
@@ -119,20 +119,20 @@ def compress(
         folder=folder,
     )
     if as_json:
-        _print_json(document)
+        display.json_document(document)
         return
     rows = [
         {
             "setting": number + 1,
             **point["set"],
-            document["metric"]: _with_spread(point["metric"], point["metric_spread"]),
-            document["cost"]: _with_spread(point["cost"], point["cost_spread"]),
+            document["metric"]: display.with_spread(point["metric"], point["metric_spread"]),
+            document["cost"]: display.with_spread(point["cost"], point["cost_spread"]),
             "front": "front" if point["front"] else "",
             "runs": ", ".join(point["runs"]),
         }
         for number, point in enumerate(document["points"])
     ]
-    _table(rows)
+    display.table(rows)
     print(folder / sweeps.PICTURE)
 
 
@@ -206,7 +206,7 @@ def deploy(
         document = deployment.deploy(opened, to, stage=stage, kit=kit, options=options)
     except AgreementBroken:
         document = _stored_agreement(opened)
-    _show_agreement(document, as_json)
+    display.agreement(document, as_json)
     agreement.insist(document)
 
 
@@ -227,7 +227,7 @@ def agree(
     from hepnn.run import open_run
 
     document = agreement.agree(open_run(run, runs), dataset=dataset, events=events, stage=stage)
-    _show_agreement(document, as_json)
+    display.agreement(document, as_json)
     agreement.insist(document)
 
 
@@ -249,11 +249,11 @@ def evaluate(
     opened = open_run(run, runs)
     document = evaluation.evaluate(opened, dataset)
     if as_json:
-        _print_json(document)
+        display.json_document(document)
         return
     task = get_task(opened.recipe.task)
     stages = document["stages"].items()
-    _table_of_columns([{"stage": stage, **task.rows(metrics)} for stage, metrics in stages])
+    display.table_of_columns([{"stage": stage, **task.rows(metrics)} for stage, metrics in stages])
 
 
 @app.command()
@@ -277,9 +277,9 @@ def doctor(
 
     document = examine(open_run(run, runs), stage=stage, fix=fix)
     if as_json:
-        _print_json(document)
+        display.json_document(document)
     else:
-        _show_findings(document)
+        display.findings(document)
     if not document["holds"]:
         raise typer.Exit(1)
 
@@ -326,9 +326,9 @@ def check(
     )
     refused = any(row["verdict"] == "refused" for row in rows)
     if as_json:
-        _print_json({"checked": what, "layers": rows, "refused": refused})
+        display.json_document({"checked": what, "layers": rows, "refused": refused})
     else:
-        _table(rows)
+        display.table(rows)
     if refused:
         raise typer.Exit(1)
 
@@ -348,25 +348,17 @@ def list_(
 
     Example: hepnn list models
     """
-    tables = {
-        "models": _models,
-        "datasets": _datasets,
-        "generators": _generators,
-        "targets": _targets,
-        "kits": _kits,
-        "architectures": _architectures,
-        "functions": _functions,
-        "rewrites": _rewrites,
-    }
-    if what not in tables:
-        raise RecipeError(f"nothing to list under {what!r}; {nearest(what, tables)}")
-    rows = tables[what]()
+    from hepnn.listing import TABLES
+
+    if what not in TABLES:
+        raise RecipeError(f"nothing to list under {what!r}; {nearest(what, TABLES)}")
+    rows = TABLES[what]()
     if as_json:
-        _print_json({what: rows})
+        display.json_document({what: rows})
     elif what == "architectures":
-        _table([_signs(row) for row in rows])
+        display.table([display.signs(row) for row in rows])
     else:
-        _table(rows)
+        display.table(rows)
 
 
 @data_app.command(name="make")
@@ -415,247 +407,34 @@ def data_inspect(
 
     summary = inspect.summarize(dataset, plot)
     if as_json:
-        _print_json(summary)
+        display.json_document(summary)
         return
     if "columns" in summary:
         for name, entries in summary.get("trees", {}).items():
             print(f"tree {name}: {entries} entries")
         print(f"{summary['name']}: {summary['entries']} entries, {summary['format']}")
-        _table([_rounded(row) for row in summary["columns"]])
+        display.table([display.rounded(row) for row in summary["columns"]])
         return
     print(f"{summary['name']}: {summary['title']}")
-    print(_read_line(summary))
+    print(display.read_line(summary))
     for name, group in summary["groups"].items():
         print(f"{name}: {group['kind']} of shape {tuple(group['shape'])}")
-        _table([_rounded(row) for row in group["features"]])
+        display.table([display.rounded(row) for row in group["features"]])
         if "lengths" in group:
             found = group["lengths"]
             print(
                 f"lists of {found['mean']:.3g} on average, {found['largest']} at most; "
                 f"{found['cut']} are cut"
             )
-    _table([_rounded(row) for row in summary["classes"]])
+    display.table([display.rounded(row) for row in summary["classes"]])
     for path in summary["plots"]:
         print(path)
-
-
-def _read_line(summary: dict[str, Any]) -> str:
-    """Say what was read, and what the card left out."""
-    read, skipped = summary["read"], summary["files"]["skipped"]
-    text = f"{summary['events']} events of {read.get('entries', 0)} entries"
-    left = [f"{read[why]} by {why}" for why in ("selection", "no class") if read.get(why)]
-    text += f"; left out: {', '.join(left)}" if left else ""
-    return text + (f"; {len(skipped)} files skipped" if skipped else "")
-
-
-def _rounded(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of a table with numbers of five digits."""
-    return {key: f"{v:.5g}" if isinstance(v, float) else v for key, v in row.items()}
 
 
 def _stored_agreement(run: Any) -> dict[str, Any]:
     from hepnn import files
 
     return files.read_json(run.path / "agreement.json")
-
-
-def _show_agreement(document: dict[str, Any], as_json: bool) -> None:
-    if as_json:
-        _print_json(document)
-        return
-    rows = []
-    for stage, found in document["stages"].items():
-        for name, figures in found["artefacts"].items():
-            rows.append(
-                {
-                    "stage": stage,
-                    "artefact": name,
-                    "promise": figures["promise"],
-                    "verdict": figures["verdict"],
-                    "events": found["events"],
-                    "mismatches": figures["mismatches"],
-                    "max |diff|": f"{figures['max_abs_diff']:.3g}",
-                    "flips": _percent(figures["decision_flips"]),
-                    "eff. shift": _percent(figures["max_efficiency_shift"]),
-                }
-            )
-    _table(rows)
-    print("holds" if document["holds"] else "does not hold")
-
-
-def _show_findings(document: dict[str, Any]) -> None:
-    for name, entry in document["exports"].items():
-        if "findings" not in entry:
-            first = entry.get("first_difference")
-            said = "holds" if entry["holds"] else f"differs, first in layer {first!r}"
-            print(f"{name}: {said}")
-            continue
-        rows = [
-            {
-                "layer": one["layer"],
-                "cause": one["cause"],
-                "adds": f"{one['added']:.1%}",
-                "values": one["says"],
-                "mend": ", ".join(f"{key}={value}" for key, value in one["mend"].items()),
-            }
-            for one in entry["findings"]
-        ]
-        print(f"{name}: {len(rows)} layers add more than they should")
-        _table(rows)
-        for title, state in (("as it is", entry["before"]), ("mended", entry["after"])):
-            print(
-                f"{title}: {_percent(state['decision_flips'])} of decisions flip, efficiency "
-                f"shifts by {_percent(state['max_efficiency_shift'])}, {state['bits']} bits"
-            )
-        for key, value in entry["mend"].items():
-            print(f"  {'changed' if document['fixed'] else 'change'} {key} to {value}")
-
-
-def _with_spread(value: float, spread: float | None) -> str:
-    return f"{value:.5g}" + ("" if spread is None else f" ± {spread:.2g}")
-
-
-def _percent(share: float | None) -> str:
-    return "" if share is None else f"{share:.3%}"
-
-
-def _models() -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "dataset": content.get("dataset"),
-            "architecture": content.get("architecture", {}).get("name"),
-            "title": content.get("title"),
-        }
-        for name, content in _declared("models")
-    ]
-
-
-def _datasets() -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "format": content.get("source", {}).get("format"),
-            "classes": len(content.get("labels", {}).get("classes", [])),
-            "title": content.get("title"),
-        }
-        for name, content in _declared("datasets")
-    ]
-
-
-def _generators() -> list[dict[str, Any]]:
-    from hepnn.data import generate
-    from hepnn.data.generate import settings
-
-    rows = []
-    for name in generate.GENERATORS:
-        kind = generate.get(name)
-        title = kind.cards(kind.Settings())[""]["title"]
-        rows.append({"name": name, "setting": None, "default": None, "description": title})
-        rows += [{"name": name, **row} for row in settings.rows(kind)]
-    return rows
-
-
-def _kits() -> list[dict[str, Any]]:
-    return [
-        {
-            "name": name,
-            "targets": ", ".join(content.get("targets", [])),
-            "part": content.get("part"),
-            "title": content.get("title"),
-        }
-        for name, content in _declared("deploy")
-    ]
-
-
-def _targets() -> list[dict[str, Any]]:
-    from hepnn import targets
-
-    return [{"name": name, "module": module} for name, module in targets.table().items()]
-
-
-def _architectures() -> list[dict[str, Any]]:
-    from hepnn.architectures import ARCHITECTURES, support
-
-    known = support.verdicts()
-    return [
-        {
-            "name": name,
-            "variant": label,
-            "function": ARCHITECTURES[name],
-            **known[label]["verdicts"],
-        }
-        for label in sorted(known)
-        for name in [known[label]["architecture"]]
-    ]
-
-
-def _signs(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row of the support matrix with a sign for each target."""
-    from hepnn.architectures.support import VOCABULARIES, sign
-
-    signs = {name: " ".join(map(sign, row.get(name, {}).values())) for name in VOCABULARIES}
-    return {"name": row["name"], "variant": row["variant"], **signs}
-
-
-def _functions() -> list[dict[str, Any]]:
-    from hepnn.data.functions import FUNCTIONS
-
-    return [
-        {"name": name, "arguments": function.arguments, "gives": function.description}
-        for name, function in FUNCTIONS.items()
-    ]
-
-
-def _rewrites() -> list[dict[str, Any]]:
-    from hepnn import rewrites
-
-    kept = {"outputs": "its outputs", "ranking": "the ranking", "nothing": "nothing: train on"}
-    known = ((name, rewrites.get(name)) for name in rewrites.REWRITES)
-    return [{"name": name, "does": one.TITLE, "keeps": kept[one.PROMISE]} for name, one in known]
-
-
-def _declared(kind: str) -> list[tuple[str, dict[str, Any]]]:
-    from hepnn import declarations
-
-    return [
-        (name, declarations.read_yaml(declarations.find(kind, name)))
-        for name in declarations.names(kind)
-    ]
-
-
-def _table(rows: list[dict[str, Any]]) -> None:
-    """Print rows as a table, one line each."""
-    from rich.console import Console
-    from rich.table import Table
-
-    if not rows:
-        return
-    table = Table(box=None, pad_edge=False)
-    for column in rows[0]:
-        table.add_column(column, overflow="fold", no_wrap=not sys.stdout.isatty())
-    for row in rows:
-        table.add_row(*("" if value is None else str(value) for value in row.values()))
-    # Into a pipe goes one line a row, however long.
-    Console(width=None if sys.stdout.isatty() else 1000).print(table, markup=False)
-
-
-def _table_of_columns(rows: list[dict[str, Any]]) -> None:
-    """Print few rows of many values turned around, so that they fit a terminal."""
-    names = [str(row[next(iter(row))]) for row in rows]
-    first = next(iter(rows[0]))
-    _table(
-        [
-            {first: key, **{name: row[key] for name, row in zip(names, rows, strict=True)}}
-            for key in list(rows[0])[1:]
-        ]
-    )
-
-
-def _print_json(document: Any) -> None:
-    from hepnn.files import plain
-
-    print(json.dumps(document, indent=2, default=plain))
 
 
 def main() -> None:

@@ -1,0 +1,127 @@
+"""What commands print: tables, documents, and lines that say what was found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+
+def table(rows: list[dict[str, Any]]) -> None:
+    """Print rows as a table, one line each."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not rows:
+        return
+    table = Table(box=None, pad_edge=False)
+    for column in rows[0]:
+        table.add_column(column, overflow="fold", no_wrap=not sys.stdout.isatty())
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
+    # Into a pipe goes one line a row, however long.
+    Console(width=None if sys.stdout.isatty() else 1000).print(table, markup=False)
+
+
+def table_of_columns(rows: list[dict[str, Any]]) -> None:
+    """Print few rows of many values turned around, so that they fit a terminal."""
+    names = [str(row[next(iter(row))]) for row in rows]
+    first = next(iter(rows[0]))
+    table(
+        [
+            {first: key, **{name: row[key] for name, row in zip(names, rows, strict=True)}}
+            for key in list(rows[0])[1:]
+        ]
+    )
+
+
+def json_document(document: Any) -> None:
+    """Print one JSON document."""
+    from hepnn.files import plain
+
+    print(json.dumps(document, indent=2, default=plain))
+
+
+def agreement(document: dict[str, Any], as_json: bool) -> None:
+    """Print what artefacts promise and keep."""
+    if as_json:
+        json_document(document)
+        return
+    rows = []
+    for stage, found in document["stages"].items():
+        for name, figures in found["artefacts"].items():
+            rows.append(
+                {
+                    "stage": stage,
+                    "artefact": name,
+                    "promise": figures["promise"],
+                    "verdict": figures["verdict"],
+                    "events": found["events"],
+                    "mismatches": figures["mismatches"],
+                    "max |diff|": f"{figures['max_abs_diff']:.3g}",
+                    "flips": _percent(figures["decision_flips"]),
+                    "eff. shift": _percent(figures["max_efficiency_shift"]),
+                }
+            )
+    table(rows)
+    print("holds" if document["holds"] else "does not hold")
+
+
+def findings(document: dict[str, Any]) -> None:
+    """Print what the doctor found, and what mends it."""
+    for name, entry in document["exports"].items():
+        if "findings" not in entry:
+            first = entry.get("first_difference")
+            said = "holds" if entry["holds"] else f"differs, first in layer {first!r}"
+            print(f"{name}: {said}")
+            continue
+        rows = [
+            {
+                "layer": one["layer"],
+                "cause": one["cause"],
+                "adds": f"{one['added']:.1%}",
+                "values": one["says"],
+                "mend": ", ".join(f"{key}={value}" for key, value in one["mend"].items()),
+            }
+            for one in entry["findings"]
+        ]
+        print(f"{name}: {len(rows)} layers add more than they should")
+        table(rows)
+        for title, state in (("as it is", entry["before"]), ("mended", entry["after"])):
+            print(
+                f"{title}: {_percent(state['decision_flips'])} of decisions flip, efficiency "
+                f"shifts by {_percent(state['max_efficiency_shift'])}, {state['bits']} bits"
+            )
+        for key, value in entry["mend"].items():
+            print(f"  {'changed' if document['fixed'] else 'change'} {key} to {value}")
+
+
+def signs(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of the support matrix with a sign for each target."""
+    from hepnn.architectures.support import VOCABULARIES, sign
+
+    signs = {name: " ".join(map(sign, row.get(name, {}).values())) for name in VOCABULARIES}
+    return {"name": row["name"], "variant": row["variant"], **signs}
+
+
+def rounded(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of a table with numbers of five digits."""
+    return {key: f"{v:.5g}" if isinstance(v, float) else v for key, v in row.items()}
+
+
+def read_line(summary: dict[str, Any]) -> str:
+    """Say what was read, and what the card left out."""
+    read, skipped = summary["read"], summary["files"]["skipped"]
+    text = f"{summary['events']} events of {read.get('entries', 0)} entries"
+    left = [f"{read[why]} by {why}" for why in ("selection", "no class") if read.get(why)]
+    text += f"; left out: {', '.join(left)}" if left else ""
+    return text + (f"; {len(skipped)} files skipped" if skipped else "")
+
+
+def with_spread(value: float, spread: float | None) -> str:
+    """Return a number with its spread, if there is one."""
+    return f"{value:.5g}" + ("" if spread is None else f" ± {spread:.2g}")
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.3%}"
