@@ -14,7 +14,7 @@ from hepnn import vocabularies
 from hepnn.data import scaling
 from hepnn.targets import hls4ml
 from hepnn.targets.hls4ml import dilation
-from hepnn.targets.kit import Kit
+from hepnn.targets.kit import HLSOptions, Kit
 
 KIT = Kit(name="test", title="test", targets=["hls4ml"])
 
@@ -81,7 +81,9 @@ def test_hls4ml_alone_leaves_the_dilation_out(tmp_path: Path, monkeypatch: Any) 
     model = keras.Model(inputs, layer(inputs))
     layer.kernel.assign(np.array([1, 2, 4], np.float32)[:, None, None])
     x = np.eye(5, dtype=np.float32)[..., None]
-    found = hls4ml.convert_default(model, tmp_path).predict(x)[..., 0]
+    kit = Kit(name="d", title="d", targets=["hls4ml"], hls4ml=HLSOptions(types="default"))
+    (alone,) = hls4ml.write(model, tmp_path, kit=kit, calibration=x, exact=False)
+    found = alone.predict(x)[..., 0]
     undilated = [
         [2, 1, 0, 0, 0],
         [4, 2, 1, 0, 0],
