@@ -4,6 +4,7 @@
 of them goes through the compilers and simulators as well.
 """
 
+import dataclasses
 import importlib.util
 import json
 import shutil
@@ -20,9 +21,9 @@ SEED = 1
 #: Without a compiler: the integer interpreter is what Verilog and VHDL are written from.
 QUICK = ("tflite", "rtl-interpreter")
 
-#: Of those that are quick: convolutions, one of them dilated, pooling, padding, cropping, repeated
-#: pixels, a table, sums of three, a constant product, a masked sequence, a recurrent layer.
-NUMBERS = (1, 2, 3, 5, 7, 8, 11, 12, 13, 14, 15, 17)
+#: Of those that are quick: pooling, padding, repeated places, a recurrent layer, tables, slopes,
+#: sums, products, a layer called twice.
+NUMBERS = (5, 12, 13, 14, 22, 26, 29, 31, 33, 35, 42, 44)
 
 BUILT = 5
 
@@ -62,7 +63,9 @@ def small(tensorflow):
 
 
 def test_one_different_bit_is_silently_wrong(small, tmp_path):
-    small.outputs[300, 0] = np.nextafter(small.outputs[300, 0], np.float32(np.inf))
+    outputs = small.outputs.copy()
+    outputs[300, 0] = np.nextafter(outputs[300, 0], np.float32(np.inf))
+    small = dataclasses.replace(small, outputs=outputs)
     found = compare.network(small, tmp_path, ("tflite",))
     assert found["tflite"]["verdict"] == "wrong"
     assert found["tflite"]["reason"] == "1 of 780 events differ, 0 of them in range"

@@ -21,6 +21,7 @@ from hepnn.targets.hls4ml import (
     pooling,
     precision,
     resize,
+    rounding,
     tables,
 )
 from hepnn.targets.interface import one_line
@@ -76,6 +77,7 @@ def write(graph: Any, directory: Path) -> None:
     graph.write()
     padding.mend_maximum(directory)
     resize.mend_types(directory)
+    rounding.mend(directory)
     # hls4ml keeps the model and the place where it wrote; both are relative to this file here.
     described = directory / "hls4ml_config.yml"
     text = described.read_text()
