@@ -82,6 +82,8 @@ def lane(k, i, f, **modes):
         {"k": 0, "i": [5, 3, 4], "f": [2, 3, 1]},
         # Saturating, finer than what enters.
         {"k": 1, "i": [1, 2, 1], "f": [5, 6, 7], "overflow_mode": "SAT", "round_mode": "RND_CONV"},
+        # Rounding half up to a step beyond all bits that enter.
+        {"k": 1, "i": [3, 3, 6], "f": [2, 1, -6], "round_mode": "RND"},
     ],
 )
 def test_cases_that_hls4ml_alone_gets_wrong_are_exact(tensorflow, tmp_path, entering):

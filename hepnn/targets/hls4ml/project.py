@@ -27,6 +27,7 @@ from hepnn.targets.hls4ml import (
     pooling,
     precision,
     resize,
+    rounding,
     tables,
 )
 from hepnn.targets.interface import one_line
@@ -113,6 +114,7 @@ def write(graph: Any, directory: Path, kit: Kit) -> None:
     if backends.of(kit).proven is None:
         padding.mend_maximum(directory)
         resize.mend_types(directory)
+        rounding.mend(directory)
     if kit.hls4ml.backend == "Quartus":
         masks.write(graph, directory)
     # hls4ml keeps the model and the place where it wrote; both are relative to this file here.
