@@ -126,14 +126,35 @@ def _layer_bits(layer: Any, lane: Lane) -> float:
     else:  # batch normalization
         kernel, bias = layer.qscaler_and_qoffset
     kernel = np.asarray(ops.convert_to_numpy(kernel), np.float64)
+    offset = None if bias is None else np.asarray(ops.convert_to_numpy(bias), np.float64)
     largest = np.maximum(np.abs(lane.lowest), np.abs(lane.highest))
     step = np.where(lane.bits > 0, 2.0**-lane.f, np.inf)
-    inputs, steps, weights = _terms(layer, kernel, largest, step)
+    return sum_bits(layer, kernel, offset, largest, step)
 
+
+def sum_bits(
+    layer: Any,
+    kernel: np.ndarray,
+    offset: np.ndarray | None,
+    largest: np.ndarray,
+    step: np.ndarray,
+) -> float:
+    """Return the bits of a layer's sums with these weights.
+
+    Parameters
+    ----------
+    layer
+        Its kind says which weights meet which inputs.
+    kernel, offset
+        The weights, of the shapes of the layer's own; float64.
+    largest, step
+        Of the inputs, shaped as a lane: the largest absolute value, and what all values are
+        multiples of.
+    """
+    inputs, steps, weights = _terms(layer, kernel, largest, step)
     total = (np.abs(weights) * inputs).sum(axis=0)
     least = np.min(np.where(weights != 0, steps * unit(weights), np.inf), axis=0)
-    if bias is not None:
-        offset = np.asarray(ops.convert_to_numpy(bias), np.float64)
+    if offset is not None:
         if offset.size == total.size:
             offset = offset.reshape(total.shape)
             least = np.minimum(least, unit(offset))

@@ -268,3 +268,63 @@ def test_int8_that_xnnpack_refuses_runs_on_the_builtin_kernels(tensorflow, tmp_p
         wanted.append(reference.get_tensor(out["index"])[0])
     wanted = (np.array(wanted, np.float32) - origin) * np.float32(unit)
     np.testing.assert_array_equal(artefact.predict(x), wanted)
+
+
+def test_weights_are_quantized_once_and_not_for_every_event(fixed, tmp_path):
+    model, x = fixed
+    (artefact,) = written(model, tmp_path, x, True)
+    sums = artefact._operations.count("FULLY_CONNECTED")
+    # The input's lane: factor, half, floor, offset, share, floor, difference; its scaling is a
+    # product now, and of the three lanes behind there is left one floor each.
+    assert sums == 4
+    assert len(artefact._operations) <= sums + 7 + 3
+
+
+def test_a_large_kernel_is_folded(tensorflow, tmp_path):
+    x = quantities(features=40)
+    model = dense("hgq", x, units=(300, 20))
+    (artefact,) = written(model, tmp_path, x, True)
+    assert artefact.cost()["xnnpack"] == "whole graph"
+    assert "SELECT" not in artefact._operations
+    np.testing.assert_array_equal(artefact.predict(trying(x)), model.predict(trying(x), verbose=0))
+
+
+def test_weights_take_over_nothing_that_outgrows_float32(tensorflow):
+    from hepnn.targets.tflite import lanes
+    from hepnn.targets.tflite.closed_form import closed
+
+    x = quantities()
+    model = dense("hgq", x)
+    taken = lanes.folds(model, lambda lane: closed(lane) is not None).weights
+    assert {entry.layer.name for entry in taken.values()} == {
+        "input_scaling",
+        "first",
+        "second",
+        "logits",
+    }
+    second = model.get_layer("second")
+    second.kernel.assign(np.where(np.arange(16)[:, None] % 2, 2.0**-12, 200.0) * np.ones((16, 12)))
+    second.kq.quantizer._b.assign(np.full(second.kq.quantizer._b.shape, 24.0))
+    second.kq.quantizer._i.assign(np.full(second.kq.quantizer._i.shape, 8.0))
+    assert preflight.accumulator_bits(model)["second"] > preflight.FLOAT32_BITS
+    taken = lanes.folds(model, lambda lane: closed(lane) is not None).weights
+    assert "second" not in {entry.layer.name for entry in taken.values()}
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.25])
+def test_a_softmax_is_computed_only_where_no_rounding_is_near(tensorflow, scale):
+    from hgq.layers import QSoftmax
+
+    from hepnn.targets.tflite import tables
+
+    layer = QSoftmax(axis=-1, input_scaler=scale)
+    layer.build((None, 6))
+    for table in (layer.exp_table, layer.inv_table):
+        lane, out = Lane.of(table.iq), Lane.of(table.oq)
+        widths = tables._widths(lane)
+        places = 2.0 ** float(out.f.item())
+        inputs = np.arange(2 ** sum(widths)) * 2.0 ** -widths[2]
+        exact = np.exp(-inputs * scale) if table is layer.exp_table else 1 / (inputs + 1e-7)
+        edges = np.abs(exact * places % 1 - 0.5)
+        near = (edges < exact * places * 2.0**-20) & (exact < out.highest.item() + 1)
+        assert tables.beyond_doubt(table) == (not near.any())

@@ -15,6 +15,7 @@ import numpy as np
 from hepnn.errors import TargetError
 from hepnn.targets.interface import one_line
 from hepnn.targets.tflite.closed_form import closed_form
+from hepnn.targets.tflite.folding import folded
 
 #: Calibration events shown to the int8 converter; more do not move its ranges.
 _REPRESENTATIVE = 500
@@ -104,7 +105,7 @@ def _converter(model: Any) -> Any:
             concrete = frozen(tf.function(one_event).get_concrete_function(*specs))
     except Exception as error:  # whatever a layer raises while it is traced
         raise TargetError(f"cannot be traced at batch 1: {one_line(error)}") from error
-    return tf.lite.TFLiteConverter.from_concrete_functions([concrete], tf.Module())
+    return tf.lite.TFLiteConverter.from_concrete_functions([folded(concrete)], tf.Module())
 
 
 def _run(converter: Any) -> bytes:
