@@ -52,7 +52,7 @@ def sequences() -> np.ndarray:
 NETWORKS = {
     "dense": (lambda x: dense("hgq", x, uneven=True), quantities, "matrices"),
     "line": (lambda x: dense("hgq", x, uneven=True), quantities, "program"),
-    "qkeras": (lambda x: dense("qkeras", x, bits=6), quantities, "auto"),
+    "qkeras": (lambda x: dense("qkeras", x, bits=6), quantities, "matrices"),
     "images": (lambda x: convolutional("hgq", x, uneven=True), images, "auto"),
     "sequences": (recurrent, sequences, "auto"),
 }
@@ -97,7 +97,7 @@ def test_forms_are_what_was_asked_for(shipped: Any, request: pytest.FixtureReque
     _, _, folder, artefact = shipped
     form = artefact.cost()["form"]
     name = request.node.callspec.params["shipped"]
-    assert form == ("matrices" if name == "dense" else "program")
+    assert form == ("matrices" if name in ("dense", "qkeras") else "program")
     assert ("arithmetic::dense" in (folder / "network.cpp").read_text()) == (form == "matrices")
     assert (folder / "arithmetic.h").exists() == (form == "matrices")
 

@@ -68,17 +68,22 @@ inline Sums load(const void *from) {
 }
 
 // What follows a sum: a negative one is zero where the layer says so, then it is brought to the
-// lane of the next layer by a shift (rounding is in the bias), and what does not fit wraps around
-// or saturates.
+// lane of the next layer by a shift, and what does not fit wraps around or saturates. The half that
+// rounds up is in the bias; ties to the even number are found here.
+enum class Ties { UP, EVEN };
+
 template <int N> struct Lane {
     int32_t shift[N];  // to the right
     int32_t half[N];   // wraps: 2^(bits - 1) with a sign, else 0; saturates: the lowest number
     int32_t mask[N];   // wraps: 2^bits - 1; saturates: the highest number
+    int32_t below[N];  // even: one less than a half; 0 without a shift
+    int32_t odd[N];    // even: 1; 0 without a shift
 };
 
-template <bool RELU, bool SATURATE, int N>
+template <bool RELU, bool SATURATE, Ties TIES, int N>
 inline int32_t on_lane(const Lane<N> &lane, int n, int32_t sum) {
-    const int32_t positive = RELU && sum < 0 ? 0 : sum;
+    int32_t positive = RELU && sum < 0 ? 0 : sum;
+    if (TIES == Ties::EVEN) positive += lane.below[n] + ((positive >> lane.shift[n]) & lane.odd[n]);
     const int32_t shifted = positive >> lane.shift[n];
     if (SATURATE) {
         const int32_t raised = shifted < lane.half[n] ? lane.half[n] : shifted;
@@ -132,13 +137,13 @@ inline void sums_of(const Dense<INPUTS, OUTPUTS> &layer, const int16_t *x, int32
 
 // Layers are calls of their own: kept apart, what one stores is loaded by the next with fewer
 // instructions than when the compiler moves it between registers.
-template <bool RELU, bool SATURATE, int INPUTS, int OUTPUTS>
+template <bool RELU, bool SATURATE, Ties TIES, int INPUTS, int OUTPUTS>
 [[gnu::noinline]] void dense(const Dense<INPUTS, OUTPUTS> &layer, const Lane<OUTPUTS> &lane, const int16_t *x,
                   int16_t *y) {
     alignas(64) int32_t sums[OUTPUTS];
     sums_of(layer, x, sums);
     for (int n = 0; n < OUTPUTS; n++)
-        y[n] = static_cast<int16_t>(on_lane<RELU, SATURATE>(lane, n, sums[n]));
+        y[n] = static_cast<int16_t>(on_lane<RELU, SATURATE, TIES>(lane, n, sums[n]));
 }
 
 template <bool RELU, int INPUTS, int OUTPUTS>
@@ -152,11 +157,11 @@ template <int N> struct Scale {
     int32_t factor[N], offset[N];
 };
 
-template <bool RELU, bool SATURATE, int N>
+template <bool RELU, bool SATURATE, Ties TIES, int N>
 [[gnu::noinline]] void scale(const Scale<N> &layer, const Lane<N> &lane, const int32_t *x, int16_t *y) {
     for (int n = 0; n < N; n++) {
         const int32_t sum = x[n] * layer.factor[n] + layer.offset[n];
-        y[n] = static_cast<int16_t>(on_lane<RELU, SATURATE>(lane, n, sum));
+        y[n] = static_cast<int16_t>(on_lane<RELU, SATURATE, TIES>(lane, n, sum));
     }
 }
 

@@ -2,8 +2,8 @@
 
 Every sum is counted in the smallest step that its products, its bias and the lane behind it have,
 so that a layer is a product of whole numbers, a shift and a wrap. What fits is a chain of dense
-layers and scalings with relu between lanes that cut (TRN) or round half up (RND), weights and
-inputs of 16 bits and sums of 32; of anything else there is no such form.
+layers and scalings with relu between lanes that cut (TRN) or round, half up (RND) or to the even
+neighbour (RND_CONV), weights and inputs of 16 bits and sums of 32; anything else has no such form.
 """
 
 from __future__ import annotations
@@ -18,6 +18,11 @@ from hepnn.targets.fixed_point import Lane
 
 #: Largest weight and number, so that two products and their sum stay within 32 bits.
 _LARGEST = 2**15 - 1
+
+_ROUNDINGS = ("TRN", "RND", "RND_CONV")
+
+#: Largest sum, and largest shift, so that what rounds still fits.
+_SUM, _SHIFT = 2**30, 30
 
 #: Layers that move no number of a flat event.
 _PASSING = ("InputLayer", "Flatten", "Reshape", "Dropout")
@@ -56,16 +61,20 @@ class Stage:
         return self.weight.ndim == 1
 
     def constants(self) -> dict[str, np.ndarray]:
-        """Return shift, half and mask of the lane behind it, as `arithmetic.h` means them."""
+        """Return what `arithmetic.h` calls the lane behind it, part by part."""
         assert self.lane is not None
         lane = self.lane
         bits = np.where(lane.bits > 0, lane.bits, 0).astype(np.int64)
-        shift = np.clip(np.where(bits > 0, self.fraction - lane.f, 0), 0, 31).astype(np.int64)
+        shift = np.where(bits > 0, self.fraction - lane.f, 0).astype(np.int64)
         if lane.overflow == "WRAP":
-            half = np.where((lane.k > 0) & (bits > 0), 1 << np.maximum(bits - 1, 0), 0)
-            return {"shift": shift, "half": half, "mask": (1 << bits) - 1}
-        ends = [np.where(bits > 0, end * 2.0**lane.f, 0) for end in (lane.lowest, lane.highest)]
-        return {"shift": shift, "half": ends[0].astype(int), "mask": ends[1].astype(int)}
+            low = np.where((lane.k > 0) & (bits > 0), 1 << np.maximum(bits - 1, 0), 0)
+            high = (1 << bits) - 1
+        else:
+            ends = (np.where(bits > 0, end * 2.0**lane.f, 0) for end in (lane.lowest, lane.highest))
+            low, high = (end.astype(np.int64) for end in ends)
+        odd = (shift > 0).astype(np.int64)
+        below = (1 << np.maximum(shift - 1, 0)) - 1
+        return {"shift": shift, "half": low, "mask": high, "below": below, "odd": odd}
 
 
 def stages(model: Any, lane: Lane) -> list[Stage] | None:
@@ -132,7 +141,7 @@ def _is_flat(layer: Any) -> bool:
 
 def _lane(layer: Any) -> Lane | None:
     lane = Lane.of(layer.iq)
-    if lane is None or lane.rounding not in ("TRN", "RND"):
+    if lane is None or lane.rounding not in _ROUNDINGS:
         return None
     shape = tuple(layer.input.shape[1:])
     if lane.k.ndim > 1 + len(shape):
@@ -165,27 +174,30 @@ def _stage(layer: Any, relu: bool, entering: Lane, behind: Lane | None) -> Stage
     kernel = np.where(np.isfinite(steps), kernel, 0.0)
     products = np.where(kernel != 0, steps * unit(kernel), np.inf)
     least = products if kernel.ndim == 1 else products.min(axis=0)
-    if behind is None:
+    if behind is None or behind.rounding == "RND_CONV":
         least = np.minimum(least, unit(bias))
-    else:
+    if behind is not None:
         least = np.minimum(least, np.where(behind.bits > 0, 2.0**-behind.f, np.inf))
     least = np.where(np.isfinite(least), least, 1.0)
     weight = np.where(kernel != 0, kernel * steps / least, 0.0)
     whole = bias / least
     if behind is not None:
-        # Of a bias that is finer than the products the lane drops the rest in any case.
+        # The rest of a bias that is finer than the products is dropped by the lane in any case;
+        # ties to the even neighbour see it.
         half = 2.0**-behind.f / least / 2 if behind.rounding == "RND" else 0.0
         whole = np.floor(whole + np.where(behind.bits > 0, half, 0.0))
     numbers = np.where(np.isfinite(steps), largest / np.where(np.isfinite(steps), steps, 1), 0)
     reached = np.abs(weight) * numbers
     total = np.abs(whole) + (reached if kernel.ndim == 1 else reached.sum(axis=0))
-    if total.max() >= 2**30 or np.abs(weight).max() >= 2**30:
+    if total.max() >= _SUM or np.abs(weight).max() >= _SUM:
         return None
     if kernel.ndim == 2 and (np.abs(weight).max() > _LARGEST or numbers.max() > _LARGEST + 1):
         return None
     if behind is not None and behind.bits.max() > 15 + behind.k.min():
         return None
     fraction = np.round(-np.log2(least)).astype(np.int64)
+    if behind is not None and np.any((behind.bits > 0) & (fraction - behind.f > _SHIFT)):
+        return None
     sums = weight.astype(np.int64), whole.astype(np.int64)
     return Stage(layer.name, *sums, relu, fraction, behind)
 

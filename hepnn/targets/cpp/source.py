@@ -138,10 +138,12 @@ def of_stages(stages: Sequence[Stage]) -> str:
         tables.append(f"constexpr arithmetic::Lane<{padded}> {name}_lane = {{\n    {rows},\n}};")
         result = f"y{number}"
         kind = "scale" if stage.scaling else "dense"
+        ties = "EVEN" if stage.lane.rounding == "RND_CONV" else "UP"
+        what = f"{relu}, {saturate}, arithmetic::Ties::{ties}"
         calls += [
             f"    alignas(64) std::int16_t {result}[{padded + padded % 2}]"
             f"{' = {}' if padded % 2 else ''};",
-            f"    arithmetic::{kind}<{relu}, {saturate}>({name}, {name}_lane, {source}, {result});",
+            f"    arithmetic::{kind}<{what}>({name}, {name}_lane, {source}, {result});",
         ]
         source, width = result, outputs
     body = ["void infer(const word *x, word *y) {", *calls, "}"]
