@@ -51,6 +51,7 @@ def run(trained: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
         {"name": "tflite"},
         {"name": "hls4ml"},
         {"name": "rtl", "formats": ["vhdl"]},
+        {"name": "cpp"},
     ]
     (copy / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     return open_run(copy)
@@ -82,8 +83,8 @@ def test_every_kit_is_shipped_to_with_its_papers(run: Run, quick: None, kit: str
         rows = list(csv.DictReader((folder / ports.NAME).open()))
         assert [row["name"] for row in rows] == FEATURES + CLASSES
         assert all(row["name"] in readme and row["type"] and row["lsb"] for row in rows)
-        licence = "hls4ml" if target == "hls4ml" else "alkaid"
-        assert licence in readme and (folder / f"LICENSES/{licence}.txt").read_text()
+        package = {"hls4ml": "hls4ml", "rtl": "alkaid", "cpp": "hepnn"}[target]
+        assert package in readme and (folder / f"LICENSES/{package}.txt").read_text()
         assert ("LGPL-3.0-or-later" if target == "rtl" else "Apache-2.0") in readme
 
 

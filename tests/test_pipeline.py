@@ -39,7 +39,7 @@ def test_every_target_gives_the_same_bits_on_all_test_events(shipped: Run) -> No
     assert document["holds"] is True
     assert document["stage"] == "quantized"
     assert document["events"] == 450
-    assert set(document["artefacts"]) == {"tflite", "hls4ml", "rtl", "rtl-interpreter"}
+    assert set(document["artefacts"]) == {"tflite", "hls4ml", "rtl", "rtl-interpreter", "cpp"}
     for name, figures in document["artefacts"].items():
         assert figures["bit_exact"], name
         assert figures["mismatches"] == 0

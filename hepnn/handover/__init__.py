@@ -1,9 +1,9 @@
 """What a firmware engineer finds beside a shipped network.
 
 `README.md` says what it is, how it is built and tried, and what every bit of its ports means;
-`interface.csv` has the same as a table, a number a line; `LICENSES/` the licences of the files
-that came from elsewhere; `SHA256SUMS` the checksum of every file but the run's notes
-(`sha256sum -c SHA256SUMS`).
+`interface.csv` has the same as a table, a number a line, and `quantities.h`, beside C++, as
+constants; `LICENSES/` the licences of the files that came from elsewhere; `SHA256SUMS` the checksum
+of every file but the run's notes (`sha256sum -c SHA256SUMS`).
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hepnn import files
-from hepnn.handover import licences, ports, readme
+from hepnn.handover import header, licences, ports, readme
 
 SUMS = "SHA256SUMS"
 
@@ -41,6 +41,8 @@ def write(folder: Path, *, target: dict[str, Any], quantities: dict[str, Any]) -
     rows = ports.rows(content, quantities)
     if rows:
         files.write_text(folder / ports.NAME, ports.csv(rows))
+    if target["target"] == "cpp":
+        files.write_text(folder / header.NAME, header.text(rows, content["project"]["namespace"]))
     taken = licences.write(folder)
     text = readme.text(folder, content, target, quantities, rows, taken)
     files.write_text(folder / "README.md", text)

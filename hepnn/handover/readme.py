@@ -58,6 +58,8 @@ def text(
         parts.append(_hls(content))
     elif target["target"] == "rtl":
         parts.append(_rtl(folder, content))
+    elif target["target"] == "cpp":
+        parts.append(_cpp(content))
     if "vectors" in content:
         parts.append(_vectors(content["vectors"]))
     parts += [_host(content, quantities), _interface(content, rows), _licences(taken)]
@@ -150,6 +152,39 @@ def _rtl(folder: Path, content: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+_FORMS = {
+    "matrices": "matrices of 16-bit weights and 32-bit sums, for the processor's vector units",
+    "program": "a straight line of additions, shifts and wraps",
+}
+
+
+def _cpp(content: dict[str, Any]) -> str:
+    made = content["project"]
+    name = made["namespace"]
+    return f"""## Build
+
+C++17 without any library; the network is {_FORMS[made["form"]]}.
+
+    cmake -S . -B build && cmake --build build
+
+- Link `{name}` and include `network.h`; or compile `network.cpp` and `interface.cpp` with the rest
+  of a program, with `-O3 -march=native -ffp-contract=off`.
+- `{name}::predict(quantities, outputs)` takes one event, `{name}::infer` whole numbers that are on
+  the grid already. Nothing is allocated or kept between calls.
+- An event with an infinite quantity, or one that is not a number, is refused: `false`, and outputs
+  that are not numbers.
+- `-DFOR_THIS_MACHINE=OFF` builds for every processor of this kind; the answers are the same.
+- `build/example` is an event loop, `build/latency` measures nanoseconds an event.
+
+## Test
+
+    ctest --test-dir build
+
+It reads `vectors/`, compares every output to the last bit through every way in, and fails if one
+differs or if a quantity that is no number is not refused.
+"""
+
+
 def _benches(languages: Sequence[str]) -> list[str]:
     tools = {"verilog": ["verilator", "iverilog"], "vhdl": ["ghdl"]}
     return [f"make -C tb {tool}" for language in languages for tool in tools[language]]
@@ -177,7 +212,7 @@ def _host(content: dict[str, Any], quantities: dict[str, Any]) -> str:
     special = [one for one in inputs.get("features", ()) if _transformed(one)]
     before += [f"`{one['name']}`: {_transformed(one)}" for one in special]
     grid = content.get("input", {}).get("grid")
-    if grid:
+    if grid and not content["input"].get("rounds_inside"):
         before.append(
             f"round to multiples of the step ({grid['rounding']}); what is out of range"
             f" {'wraps around' if grid['overflow'] == 'WRAP' else 'saturates'}"

@@ -14,6 +14,7 @@ TITLES = {
     "hls4ml": "hls4ml C++",
     "rtl-interpreter": "integer interpreter",
     "rtl": "Verilog",
+    "cpp": "integer C++",
 }
 
 

@@ -32,6 +32,7 @@ TARGETS = {
     "tflite": "hepnn.targets.tflite",
     "hls4ml": "hepnn.targets.hls4ml",
     "rtl": "hepnn.targets.rtl",
+    "cpp": "hepnn.targets.cpp",
 }
 
 

@@ -48,6 +48,16 @@ class RTLOptions(Declaration):
     yosys_timeout_s: float = Field(300.0, gt=0, description="when the count of cells is given up")
 
 
+class CPPOptions(Declaration):
+    """How the network is written as C++."""
+
+    namespace: str = Field("network", pattern=r"^[a-z][a-z0-9_]*$")
+    form: Literal["auto", "matrices", "program"] = Field(
+        "auto", description="matrices where it is a chain of dense layers, else a straight line"
+    )
+    timeout_s: float = Field(1800.0, gt=0, description="when compiling is given up")
+
+
 class Resources(Declaration):
     """What a part has, from the vendor's product table."""
 
@@ -73,6 +83,7 @@ class Kit(Declaration):
     threads: int = Field(1, ge=1)
     hls4ml: HLSOptions = HLSOptions()
     rtl: RTLOptions = RTLOptions()
+    cpp: CPPOptions = CPPOptions()
 
     @field_validator("part")
     @classmethod
@@ -93,7 +104,7 @@ class Kit(Declaration):
 
 
 #: The kit a target is written for when neither recipe nor command names one.
-USUAL = {"tflite": "litert-cpu", "hls4ml": "vu13p", "rtl": "vu13p"}
+USUAL = {"tflite": "litert-cpu", "hls4ml": "vu13p", "rtl": "vu13p", "cpp": "integer-cpp"}
 
 
 def load(name: str) -> Kit:

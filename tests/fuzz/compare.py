@@ -25,6 +25,7 @@ FORMS = {
     "tflite": ("tflite",),
     "hls4ml": ("hls4ml",),
     "rtl": ("rtl-interpreter", "rtl", "rtl-vhdl"),
+    "cpp": ("cpp",),
 }
 
 EXACT, REFUSED, WRONG, CRASHED, NOT_SIMULATED = (

@@ -56,12 +56,19 @@ def run(comb: Any, lane: Lane, x: np.ndarray) -> np.ndarray:
     return comb.predict(on_grid).reshape(len(x), -1).astype(np.float32)
 
 
-def trace_network(model: Any) -> Traced:
+def trace_network(model: Any, target: str = "rtl") -> Traced:
     """Trace a fixed-point model.
 
     The host brings the inputs to the grid of the first quantizer, with that quantizer's
     rounding, so that no logic is spent on it. Where no single grid describes the input (it
     meets two quantizers, or something else first) the firmware rounds and takes one bit more.
+
+    Parameters
+    ----------
+    model
+        The Keras model.
+    target
+        Whose words a refusal is told in.
 
     Raises
     ------
@@ -69,17 +76,17 @@ def trace_network(model: Any) -> Traced:
         If the model has several inputs or outputs, or a layer cannot be traced; the message
         names the layer.
     """
-    shape = single_input(model, "rtl")
+    shape = single_input(model, target)
     for layer in model.layers:
         if _is_float(layer):
-            raise _refusal(model.name, layer.name, _NOT_FIXED)
+            raise _refusal(target, model.name, layer.name, _NOT_FIXED)
     found = first_lane(model)
     try:
         return _trace(model, shape, None if found is None else found[1])
     except Exception as error:  # the tracer's own failures are of every kind
         for name, reason in refusals(model).items():
-            raise _refusal(model.name, name, reason) from error
-        raise TargetError(f"target rtl: model {model.name!r}: {_reason(error)}") from error
+            raise _refusal(target, model.name, name, reason) from error
+        raise TargetError(f"target {target}: model {model.name!r}: {_reason(error)}") from error
 
 
 def refusals(model: Any) -> dict[str, str]:
@@ -210,8 +217,8 @@ def _differing(a: np.ndarray, b: np.ndarray) -> int:
     return int((a.reshape(len(a), -1) != b.reshape(len(b), -1)).any(axis=1).sum())
 
 
-def _refusal(model: str, layer: str, reason: str) -> TargetError:
-    return TargetError(f"target rtl: model {model!r}, layer {layer!r}: {reason}")
+def _refusal(target: str, model: str, layer: str, reason: str) -> TargetError:
+    return TargetError(f"target {target}: model {model!r}, layer {layer!r}: {reason}")
 
 
 def _reason(error: Exception) -> str:
