@@ -15,6 +15,7 @@ from hepnn.errors import TargetError, nearest
 from hepnn.targets.hls4ml import (
     backends,
     concatenate,
+    decision,
     dilation,
     elementwise,
     entrance,
@@ -177,6 +178,7 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
             merge.mended(),
             resize.mended(),
             masks.mended(),
+            decision.mended(),
             _einsum(kit),
             tables.mended(),
         ):
