@@ -17,7 +17,8 @@ def storage(model: keras.Model) -> dict[str, Any]:
     `distinct` values of a kernel; `entropy_bits`, the bits a weight that a code of the values
     alone needs at least (C. E. Shannon, 1948), whatever the table of the values takes;
     `kernel_bytes` in float32 and `kernel_zlib_bytes` after DEFLATE at its best (RFC 1951). Of
-    quantized layers the values that they compute with count.
+    quantized layers the values that they compute with count; of recurrent ones those before
+    their quantizer.
     """
     kernels = {name: _used(model, name, kernel) for name, kernel in prunable(model).items()}
     layers, total, weights = {}, 0.0, 0

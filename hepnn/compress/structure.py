@@ -115,13 +115,11 @@ class UnitMasks(keras.callbacks.Callback):
 
 def layers(model: keras.Model, structure: str) -> dict[str, Any]:
     """Return the layers whose units can be removed, by name: all such but the last ones."""
-    last = _last(model)
+    last, known = _last(model), prunable(model)
     return {
         layer.name: layer
         for layer in model.layers
-        if layer.name in prunable(model)
-        and isinstance(layer, KINDS[structure])
-        and layer.name not in last
+        if layer.name in known and isinstance(layer, KINDS[structure]) and layer.name not in last
     }
 
 
