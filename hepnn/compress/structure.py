@@ -134,7 +134,7 @@ def removed(layer: Any) -> np.ndarray:
     Of a quantized layer what it computes with counts: widths that fell to nothing remove too.
     """
     kernel = np.asarray(layer.qkernel if hasattr(layer, "qkernel") else layer.kernel)
-    gone = ~kernel.reshape(-1, kernel.shape[-1]).any(axis=0)
+    gone = np.asarray(~kernel.reshape(-1, kernel.shape[-1]).any(axis=0))
     if layer.bias is not None:
         bias = np.asarray(layer.qbias if hasattr(layer, "qbias") else layer.bias)
         gone = np.logical_and(gone, bias == 0)

@@ -100,7 +100,8 @@ def _behind(layer: Any, model: Any) -> list[tuple[Any, np.ndarray]]:
     kept = _kept(layer)
     if kept.all() or not structure.dies(layer, model, ~kept):
         return []
-    found, here = [], layer
+    found: list[tuple[Any, np.ndarray]] = []
+    here = layer
     while len(behind := wiring.consumers(here, model)) == 1:
         (here,) = behind
         if _plain(here) and not wiring.called_again(here, model):

@@ -82,3 +82,18 @@ def test_a_fixed_point_network_decides_the_same_bits(tmp_path: Path) -> None:
         assert np.array_equal(artefact.predict(x), wanted)
     for target in (hls4ml, tflite):
         assert {row.verdict for row in target.check(model, KIT)} == {"exact"}
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+def test_a_float_network_decides_nearly_the_same(tmp_path: Path) -> None:
+    """After calibration of its widths; what leaves is zeros and a one."""
+    logits, model, x = _network("float")
+    x = quantities()
+    wanted = _one_hot(logits.predict(x, verbose=0))
+    for target, allowed in ((tflite, 0.0), (hls4ml, 0.005)):
+        folder = tmp_path / target.__name__
+        folder.mkdir()
+        artefact, *_ = target.write(model, folder, kit=KIT, calibration=x, exact=False)
+        answers = artefact.predict(x)
+        assert np.array_equal(np.sort(answers, axis=1), np.sort(wanted, axis=1))
+        assert np.mean((answers != wanted).any(axis=1)) <= allowed
