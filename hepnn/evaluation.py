@@ -52,7 +52,7 @@ def write(model: Any, run: Run, folder: Path) -> dict[str, Any]:
     folder
         Of the stage.
     """
-    from hepnn.compress import prune, quantize
+    from hepnn.compress import prune, quantize, storage, structure
     from hepnn.training import network
 
     events, names = run.events("test"), run.classes
@@ -62,6 +62,9 @@ def write(model: Any, run: Run, folder: Path) -> dict[str, Any]:
     metrics["parameters"] = network.parameters(model)
     metrics["size_bytes"] = (folder / "model.keras").stat().st_size
     metrics["sparsity"] = prune.sparsity(model)
+    metrics["storage"] = storage.storage(model)
+    if units := structure.units(model):
+        metrics["units"] = units
     if widths := quantize.bits(model):
         metrics["bits"] = widths
         metrics["ebops"] = quantize.ebops(model)

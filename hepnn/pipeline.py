@@ -30,6 +30,7 @@ from hepnn import (
     files,
     preflight,
     preparation,
+    teaching,
 )
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
@@ -76,6 +77,7 @@ def train(
     data = preparation.open_data(loaded)  # before anything is made on disk
     if loaded.start:
         runs_module.open_stage(loaded.start, runs)
+    teaching.check(loaded, data, runs)
     parts = None if preparation.streams(loaded, data) else division.divide(data, loaded.limit)
     run = runs_module.create(loaded, runs, name)
     if isinstance(recipe, str | Path):
@@ -233,8 +235,11 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
         steps = -(-len(parts.train) // plan_of_fit.batch)
         callbacks = plan.callbacks(plan_of_fit.epochs, steps)
 
+    teacher = teaching.of(run, stage)
+
     def encode(events: Events) -> np.ndarray:
-        return task.encode(events, of_targets)
+        labels = task.encode(events, of_targets)
+        return labels if teacher is None else teacher.beside(labels, events, task, of_targets)
 
     steering = parts.validation
     chosen = task.learns_from(steering, run.classes)

@@ -201,6 +201,9 @@ class Fit(Declaration):
     `rule` is `gradient`, of the loss, or `perceptron` (`hepnn.training.perceptron`).
     `engine` is `auto` (the rule of `hepnn.training.engine`), `epoch` (a whole epoch as one
     compiled loop) or `keras` (`model.fit`).
+
+    With a `teacher`, the network learns its answers beside the labels
+    (`hepnn.training.distillation`), which count `teacher_weight`, at a `temperature`.
     """
 
     epochs: int = Field(50, ge=1)
@@ -211,6 +214,9 @@ class Fit(Declaration):
     schedule: Schedule = Schedule()
     early_stopping: EarlyStopping | None = None
     keep: Literal["last", "best"] = "best"
+    teacher: str | None = Field(None, description="run, or run/stage, whose answers are learned")
+    temperature: float = Field(2.0, gt=0, description="of the classes' softmax, for the teacher")
+    teacher_weight: float = Field(0.5, gt=0, le=1, description="of its answers, against labels")
     adversary: Adversary | None = None
     engine: Literal["auto", "epoch", "keras"] = "auto"
 
@@ -218,6 +224,8 @@ class Fit(Declaration):
     def _plain_descent(self) -> Fit:
         if self.rule == "perceptron" and self.optimizer != "sgd":
             raise ValueError("rule: perceptron takes optimizer: sgd, whose step is the rate alone")
+        if self.rule == "perceptron" and self.teacher is not None:
+            raise ValueError("rule: perceptron learns from labels alone, and takes no teacher")
         return self
 
 
@@ -232,15 +240,37 @@ class Prune(Step):
 
     M. Zhu, S. Gupta, "To prune, or not to prune" (arXiv:1710.01878): `polynomial` is their
     eq. (1), from `initial` to `sparsity` between the fractions `begin` and `end` of the epochs.
+
+    With `structure`, whole units go (`hepnn.compress.structure`): `neuron` of dense layers,
+    `filter` of convolutions, `unit` both. `sparsity` is then the fraction of a layer's units.
     """
 
     step: Literal["prune"] = "prune"
+    structure: Literal["weight", "neuron", "filter", "unit"] = "weight"
     sparsity: float = Field(0.75, ge=0, lt=1)
     schedule: Literal["polynomial", "constant"] = "polynomial"
     initial: float = Field(0.0, ge=0, lt=1)
     begin: float = Field(0.0, ge=0, le=1)
     end: float = Field(0.7, gt=0, le=1)
     layers: dict[str, float] = Field({}, description="sparsity of single layers, by name")
+
+
+class Cluster(Step):
+    """Let the weights of each kernel share a few values while training on.
+
+    S. Han, H. Mao, W. J. Dally, "Deep Compression" (arXiv:1510.00149), section 3: `initial` is
+    where k-means starts, `linear` or `density` as in their section 3.2, or `kmeans++`
+    (D. Arthur, S. Vassilvitskii, SODA 2007) with its `seed`. Zeros of pruning are one of the
+    values, and stay.
+    """
+
+    step: Literal["cluster"] = "cluster"
+    clusters: int = Field(16, ge=2, le=256, description="values of each kernel")
+    initial: Literal["linear", "density", "kmeans++"] = "linear"
+    seed: int = Field(1, ge=0)
+    layers: dict[str, Annotated[int, Field(ge=2, le=256)]] = Field(
+        {}, description="clusters of single layers, by name"
+    )
 
 
 class Beta(Declaration):
@@ -325,7 +355,7 @@ class Recipe(Declaration):
         description="run, or run/stage, whose weights the float stage takes over by layer name",
     )
     fit: Fit = Fit()
-    compress: list[Annotated[Prune | Quantize, Field(discriminator="step")]] = []
+    compress: list[Annotated[Prune | Cluster | Quantize, Field(discriminator="step")]] = []
     targets: list[TargetRequest] = []
     agreement: dict[str, Bounds] = Field({}, description="by artefact")
 
@@ -334,12 +364,14 @@ class Recipe(Declaration):
         steps = [step.step for step in self.compress]
         if len(set(steps)) < len(steps):
             raise ValueError("compress has the same step twice")
+        if "cluster" in steps[: steps.index("prune") if "prune" in steps else 0]:
+            raise ValueError("compress: cluster comes after prune, which keeps no shared values")
         return self
 
     @property
     def stages(self) -> list[str]:
         """The stages this recipe makes, in order."""
-        made = {"prune": "pruned", "quantize": "quantized"}
+        made = {"prune": "pruned", "cluster": "clustered", "quantize": "quantized"}
         return ["float", *(made[step.step] for step in self.compress)]
 
 

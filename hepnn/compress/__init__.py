@@ -16,6 +16,7 @@ from hepnn.recipe import Step
 
 COMPRESSORS = {
     "prune": "hepnn.compress.prune:plan",
+    "cluster": "hepnn.compress.cluster:plan",
     "quantize": "hepnn.compress.quantize:plan",
 }
 

@@ -4,6 +4,7 @@ M. Zhu, S. Gupta, "To prune, or not to prune: exploring the efficacy of pruning 
 compression" (arXiv:1710.01878). The schedules and the masks are TensorFlow Model
 Optimization's. Masks are renewed at the start of an epoch; between renewals a constraint
 multiplies each kernel by its mask right after the optimizer, so that every engine keeps them.
+Whole neurons and filters are pruned by `hepnn.compress.structure`.
 """
 
 from __future__ import annotations
@@ -17,28 +18,10 @@ from tensorflow_model_optimization.python.core.sparsity.keras import pruning_sch
 from tensorflow_model_optimization.python.core.sparsity.keras.pruning_impl import Pruning
 
 from hepnn.compress import Plan
+from hepnn.compress.kernels import RECURRENT, Mask, prunable
+from hepnn.compress.structure import UnitMasks
 from hepnn.errors import RecipeError, nearest
 from hepnn.recipe import Prune
-
-#: What follows a recurrent layer's name where its recurrent kernel is meant.
-_RECURRENT = ".recurrent_kernel"
-
-
-class Mask(keras.constraints.Constraint):
-    """Keep some weights at zero.
-
-    Parameters
-    ----------
-    mask
-        Zeros and ones, of the kernel's shape.
-    """
-
-    def __init__(self, mask: Any) -> None:
-        self.mask = mask
-
-    def __call__(self, w: Any) -> Any:
-        """Return the masked weights."""
-        return w * tf.cast(self.mask, w.dtype)
 
 
 class Masks(keras.callbacks.Callback):
@@ -68,7 +51,7 @@ class Masks(keras.callbacks.Callback):
             threshold = tf.Variable(0.0, trainable=False)
             kernel.constraint = Mask(mask)
             self._masks.append(mask)
-            layer = name.removesuffix(_RECURRENT)
+            layer = name.removesuffix(RECURRENT)
             sparsity = step.layers.get(name, step.layers.get(layer, step.sparsity))
             self._prunings.append(
                 Pruning(
@@ -105,43 +88,19 @@ class Masks(keras.callbacks.Callback):
 def plan(step: Prune, before: keras.Model, calibration: np.ndarray) -> Plan:
     """Plan the stage `pruned`: the network of the stage before, trained on with masks."""
     made: list[keras.Model] = []
+
+    def callbacks(epochs: int, steps: int) -> list[Any]:
+        if step.structure == "weight":
+            return [Masks(step, made[-1], epochs)]
+        return [UnitMasks(step, made[-1], lambda goal: _schedule(step, goal, epochs))]
+
     return Plan(
         stage="pruned",
         prepare=made.append,
-        callbacks=lambda epochs, steps: [Masks(step, made[-1], epochs)],
+        callbacks=callbacks,
         finish=lambda model, events: None,
         ready=step.end if step.schedule == "polynomial" else step.begin,
     )
-
-
-def prunable(model: keras.Model) -> dict[str, Any]:
-    """Return the kernels that are pruned, by layer: all that are trained.
-
-    The recurrent kernel of a layer `NAME` is `NAME.recurrent_kernel`.
-    """
-    recurrent = {
-        f"{layer.name}{_RECURRENT}": layer.recurrent_kernel
-        for layer in model.layers
-        if layer.trainable and isinstance(getattr(layer, "recurrent_kernel", None), keras.Variable)
-    }
-    kernels = {
-        layer.name: layer.kernel
-        for layer in model.layers
-        if layer.trainable and isinstance(getattr(layer, "kernel", None), keras.Variable)
-    } or {
-        layer.name: layer._kernel  # noqa: SLF001 - behind a property in Keras
-        for layer in model.layers
-        if layer.trainable and hasattr(layer, "_kernel")
-    }
-    return {**kernels, **recurrent}
-
-
-def hold_zeros(model: keras.Model) -> None:
-    """Keep every weight that is exactly zero at zero in the training to come."""
-    for kernel in prunable(model).values():
-        mask = (kernel.numpy() != 0).astype(np.float32)
-        if not mask.all():
-            kernel.constraint = Mask(tf.constant(mask))
 
 
 def sparsity(model: keras.Model) -> dict[str, Any]:

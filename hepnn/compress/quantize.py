@@ -12,7 +12,8 @@ import numpy as np
 from keras.src.layers.merging.base_merge import Merge
 
 from hepnn.compress import Plan
-from hepnn.compress.prune import hold_zeros, prunable
+from hepnn.compress.hold import hold
+from hepnn.compress.kernels import prunable
 from hepnn.layers.activations import PLAIN
 from hepnn.layers.attention import Einsum
 from hepnn.recipe import Beta, Quantize
@@ -77,7 +78,7 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
         }
         return Plan(
             stage="quantized",
-            prepare=hold_zeros,
+            prepare=hold,
             callbacks=lambda epochs, steps: [],
             finish=lambda model, events: None,
             vocabulary="qkeras",
@@ -91,7 +92,7 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
     }
     return Plan(
         stage="quantized",
-        prepare=hold_zeros,
+        prepare=hold,
         callbacks=lambda epochs, steps: [BetaRamp(step.beta, epochs, step.ebops)],
         finish=set_ranges,
         vocabulary="hgq",

@@ -33,6 +33,7 @@ _WORDS = {
     "dsps": "DSP",
     "bram": "BRAM",
     "bytes": "size",
+    "gzip_bytes": "size, gzip",
     "xnnpack": "XNNPACK",
     "inverter": "inverters",
     "seconds": "time",

@@ -24,6 +24,8 @@ def stages(contents: Contents) -> list[dict[str, Any]]:
         _row("loss", [numbers.significant(m.get("loss"), 4) for m in metrics]),
         _row("parameters", [numbers.count(m.get("parameters")) for m in metrics]),
         _row("weights that are zero", [_zeros(m) for m in metrics]),
+        _row("neurons and filters that are removed", [_units(m) for m in metrics]),
+        _row("entropy of a weight", [_entropy(m) for m in metrics]),
         _row("bits a weight, by layer", [_spread(m, "weights") for m in metrics]),
         _row("bits a lane, by layer", [_spread(m, "lanes") for m in metrics]),
         _row("EBOPs", [numbers.count(m.get("ebops")) for m in metrics]),
@@ -164,6 +166,18 @@ def _measured(metrics: dict[str, Any], figure: str, how: dict[str, Any]) -> tupl
 
 def _zeros(metrics: dict[str, Any]) -> str:
     return numbers.percent(metrics.get("sparsity", {}).get("total"))
+
+
+def _units(metrics: dict[str, Any]) -> Any:
+    units = metrics.get("units")
+    if units is None:
+        return None
+    return f"{units['removed']} of {units['units']}", f"{units['dead']} dead"
+
+
+def _entropy(metrics: dict[str, Any]) -> str | None:
+    found = metrics.get("storage", {}).get("entropy_bits")
+    return None if found is None else f"{found:.2f} bits"
 
 
 def _spread(metrics: dict[str, Any], what: str) -> str:

@@ -24,7 +24,9 @@ from hepnn.errors import HepnnError
 REWRITES = {
     "fold-batch-normalization": "hepnn.rewrites.fold",
     "remove-noise": "hepnn.rewrites.noise",
+    "remove-dead-neurons": "hepnn.rewrites.neurons",
     "softmax-to-logits": "hepnn.rewrites.logits",
+    "softmax-to-argmax": "hepnn.rewrites.decision",
     "upsample-and-convolve": "hepnn.rewrites.transposed",
     "pool-powers-of-two": "hepnn.rewrites.pooling",
     "normalize-batches": "hepnn.rewrites.normalization",

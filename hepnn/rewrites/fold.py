@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hepnn.layers import wiring
 from hepnn.rewrites import graph
 
 TITLE = "fold batch normalization into the layer before it"
@@ -19,10 +20,10 @@ def applies(layer: Any, model: Any) -> bool:
     """Say whether a layer is a batch normalization behind a linear layer of its own."""
     if graph.kind(layer) != "BatchNormalization" or layer.axis not in (-1, layer.input.ndim - 1):
         return False
-    before = graph.producer(layer)
+    before = wiring.producer(layer)
     if graph.kind(before) not in _LINEAR or graph.function(before) != "linear":
         return False
-    return graph.consumers(before, model) == [layer]
+    return wiring.consumers(before, model) == [layer]
 
 
 def rewritten(model: Any, layers: Sequence[str], x: np.ndarray) -> Any:
@@ -31,7 +32,7 @@ def rewritten(model: Any, layers: Sequence[str], x: np.ndarray) -> Any:
     made = []
     for name in layers:
         normalization = model.get_layer(name)
-        before = graph.producer(normalization)
+        before = wiring.producer(normalization)
         folded = before.__class__.from_config({**before.get_config(), "use_bias": True})
         forms[before.name] = folded
         made.append((folded, *_weights(before, normalization)))

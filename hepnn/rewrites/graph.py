@@ -40,22 +40,6 @@ def copied(model: Any, forms: Mapping[str, Form]) -> Any:
     return copy
 
 
-def producer(layer: Any) -> Any:
-    """Return the layer whose output goes in; None where there are several."""
-    tensor = layer.input
-    return None if isinstance(tensor, (list, tuple)) else tensor._keras_history.operation
-
-
-def consumers(layer: Any, model: Any) -> list[Any]:
-    """Return the layers of a model that a layer's output goes into, once for each call."""
-    nodes = [node for of_depth in model._nodes_by_depth.values() for node in of_depth]
-    return [
-        node.operation
-        for node in nodes
-        if any(t._keras_history.operation is layer for t in node.input_tensors)
-    ]
-
-
 def function(layer: Any) -> str:
     """Return the name of a layer's activation."""
     return getattr(getattr(layer, "activation", None), "__name__", "linear")

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from hepnn.layers import wiring
 from hepnn.rewrites import graph
 
 TITLE = "pad the map, so that the mean divides by a power of two"
@@ -25,7 +26,7 @@ def applies(layer: Any, model: Any) -> bool:
         return False
     if all(size & (size - 1) == 0 for size in _sizes(layer)):
         return False
-    behind = graph.consumers(layer, model)
+    behind = wiring.consumers(layer, model)
     return len(behind) == 1 and graph.kind(behind[0]) == "Dense"
 
 
@@ -46,7 +47,7 @@ def rewritten(model: Any, layers: Sequence[str], x: np.ndarray) -> Any:
             else keras.layers.ZeroPadding2D(margins, name=f"{name}_padding")
         )
         forms[name] = _both(padding, layer.__class__.from_config(layer.get_config()))
-        (behind,) = graph.consumers(layer, model)
+        (behind,) = wiring.consumers(layer, model)
         ratios[behind.name] = np.prod(wanted) / np.prod(sizes)
     copy = graph.copied(model, forms)
     for name, ratio in ratios.items():

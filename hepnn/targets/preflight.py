@@ -38,6 +38,7 @@ _KEEPING = (
     "UpSampling1D",
     "UpSampling2D",
     "PaddedIdentity2D",
+    "Largest",
 )
 
 

@@ -107,6 +107,7 @@ def load_model(path: Path) -> keras.Model:
 
     import hepnn.layers.activations  # noqa: F401
     import hepnn.layers.attention  # noqa: F401
+    import hepnn.layers.decision  # noqa: F401
     import hepnn.layers.depthwise  # noqa: F401
     import hepnn.layers.graphs  # noqa: F401
     import hepnn.layers.lenet  # noqa: F401

@@ -1,9 +1,9 @@
 """What is compiled and driven: the network itself, or the network inside another train step.
 
 A network that is trained by more than its own loss says so by an attribute, and a recipe asks for
-another rule than the gradient's by `fit.rule`; the row of either names a `Rule`, a Keras model
-around the network with another train step. Both drivers
-of `hepnn.training.engine` take either. Callbacks, and whoever saves, see the network alone.
+another rule than the gradient's by `fit.rule` or `fit.teacher`; the row of either names a `Rule`,
+a Keras model around the network with another train step. Both drivers of `hepnn.training.engine`
+take either. Callbacks, and whoever saves, see the network alone.
 """
 
 from __future__ import annotations
@@ -16,8 +16,11 @@ from hepnn import tables
 from hepnn.errors import RecipeError
 from hepnn.recipe import Fit
 
-#: By `fit.rule`.
-ASKED = {"perceptron": "hepnn.training.perceptron:Perceptron"}
+#: By `fit.rule`, or where `fit.teacher` is given.
+ASKED = {
+    "perceptron": "hepnn.training.perceptron:Perceptron",
+    "teacher": "hepnn.training.distillation:Distilled",
+}
 
 #: By the attribute that a network has, where it is trained in another way.
 RULES = {
@@ -45,8 +48,11 @@ def wrap(model: keras.Model, plan: Fit | None = None, steps: int = 1, latent: in
     RecipeError
         If the network cannot be trained from random numbers, or only from them.
     """
-    if plan is not None and plan.rule in ASKED:
-        return tables.load(ASKED, plan.rule, "rule")(model)
+    asked = None if plan is None else "teacher" if plan.teacher else plan.rule
+    if plan is not None and asked in ASKED:
+        rule = tables.load(ASKED, asked, "rule")(model)
+        rule.follow(plan, steps, latent)
+        return rule
     for attribute in RULES:
         if getattr(model, attribute, None):
             rule = tables.load(RULES, attribute, "rule")(model)

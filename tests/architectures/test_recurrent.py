@@ -302,7 +302,7 @@ def test_a_saved_fixed_point_network_is_the_same(cell: str, tmp_path: Path) -> N
 
 
 def test_recurrent_kernels_are_pruned_and_held() -> None:
-    from hepnn.compress import prune
+    from hepnn.compress import hold, prune
     from hepnn.recipe import Prune
 
     model = _network("gru", "float", _sequences(), units=[8])
@@ -312,7 +312,7 @@ def test_recurrent_kernels_are_pruned_and_held() -> None:
     masks.on_epoch_begin(0)
     found = prune.sparsity(model)["layers"]
     assert found == {"gru1": 0.75, "gru1.recurrent_kernel": 0.75, "logits": 0.5}
-    prune.hold_zeros(model)
+    hold.hold(model)
     layer = model.get_layer("gru1")
     kept = layer.recurrent_kernel.constraint(np.ones(layer.recurrent_kernel.shape, np.float32))
     assert np.mean(np.asarray(kept) == 0) == 0.75

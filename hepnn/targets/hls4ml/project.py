@@ -15,6 +15,7 @@ from hepnn.errors import TargetError, nearest
 from hepnn.targets.hls4ml import (
     backends,
     concatenate,
+    decision,
     dilation,
     elementwise,
     entrance,
@@ -151,14 +152,17 @@ def _by_name(model: Any, kit: Kit) -> dict[str, Any]:
     from hls4ml.utils import config_from_keras_model
 
     try:
-        with images.mended(), _einsum(kit):
-            return config_from_keras_model(
+        with images.mended(), decision.mended(kit.hls4ml.backend), _einsum(kit):
+            described = config_from_keras_model(
                 model,
                 granularity="name",
                 backend=kit.hls4ml.backend,
                 default_precision="fixed<16,6>",
                 default_reuse_factor=kit.hls4ml.reuse_factor,
             )
+            return decision.kept(model, described)
+    except TargetError:
+        raise
     except Exception as error:  # hls4ml raises bare exceptions and assertions
         raise TargetError(f"hls4ml does not take it: {one_line(error)}") from error
 
@@ -177,6 +181,7 @@ def _converted(model: Any, directory: Path, kit: Kit, described: dict[str, Any])
             merge.mended(),
             resize.mended(),
             masks.mended(),
+            decision.mended(kit.hls4ml.backend),
             _einsum(kit),
             tables.mended(),
         ):

@@ -99,7 +99,8 @@ def refusals(model: Any) -> dict[str, str]:
     from alkaid.converter import trace_model
     from alkaid.trace import FVArrayInput
 
-    import hepnn.targets.rtl.images  # noqa: F401 - more layers for alkaid
+    import hepnn.targets.rtl.decision  # noqa: F401 - more layers for alkaid
+    import hepnn.targets.rtl.images  # noqa: F401 - as above
     import hepnn.targets.rtl.recurrent  # noqa: F401 - as above
     import hepnn.targets.rtl.shapes  # noqa: F401 - as above
 
@@ -166,7 +167,8 @@ def _trace(model: Any, shape: tuple[int, ...], lane: Lane | None) -> Traced:
     from alkaid.converter import trace_model
     from alkaid.trace import trace
 
-    import hepnn.targets.rtl.images  # noqa: F401 - as above
+    import hepnn.targets.rtl.decision  # noqa: F401 - as above
+    import hepnn.targets.rtl.images  # noqa: F401
     import hepnn.targets.rtl.recurrent  # noqa: F401
     import hepnn.targets.rtl.shapes  # noqa: F401
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from functools import cached_property
 from pathlib import Path
@@ -66,6 +67,7 @@ class TFLiteArtefact:
         times = self._latencies()
         return {
             "bytes": self.path.stat().st_size,
+            "gzip_bytes": len(gzip.compress(self.path.read_bytes(), mtime=0)),
             "operations": len(self._operations),
             "xnnpack": self._delegated,
             "latency_ns": {
