@@ -69,6 +69,12 @@ def agreement(document: dict[str, Any], as_json: bool) -> None:
 
 def findings(document: dict[str, Any]) -> None:
     """Print what the doctor found, and what mends it."""
+    inputs = document["inputs"]
+    print(
+        f"inputs: {inputs['outside']} of {inputs['events']} events of validation and test have a"
+        f" quantity outside of the range of the {inputs['seen']} that types come from"
+    )
+    table([rounded(one) for one in inputs["features"] if one["below"] or one["above"]])
     for name, entry in document["exports"].items():
         if "findings" not in entry:
             first = entry.get("first_difference")
@@ -87,6 +93,7 @@ def findings(document: dict[str, Any]) -> None:
         ]
         print(f"{name}: {len(rows)} layers add more than they should")
         table(rows)
+        table([_range(one) for one in entry["ranges"]])
         for title, state in (("as it is", entry["before"]), ("mended", entry["after"])):
             print(
                 f"{title}: {_percent(state['decision_flips'])} of decisions flip, efficiency "
@@ -94,6 +101,21 @@ def findings(document: dict[str, Any]) -> None:
             )
         for key, value in entry["mend"].items():
             print(f"  {'changed' if document['fixed'] else 'change'} {key} to {value}")
+
+
+def _range(one: dict[str, Any]) -> dict[str, Any]:
+    """Return a row of ranges: what was seen, how far it can go, and what its type holds."""
+    spans = {key: "{:.4g} to {:.4g}".format(*one[key]) for key in ("seen", "interval", "holds")}
+    known = "" if one["propagated"] else " (as seen)"
+    return {
+        "layer": one["layer"],
+        "kind": one["kind"],
+        "seen": spans["seen"],
+        "can reach": spans["interval"] + known,
+        "type": one["type"],
+        "holds": spans["holds"],
+        "beyond": one["beyond"],
+    }
 
 
 def signs(row: dict[str, Any]) -> dict[str, Any]:

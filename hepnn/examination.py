@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from hepnn import agreement, console, deployment, files
-from hepnn.data import division
+from hepnn.data import beyond, division
 from hepnn.errors import RunError
 from hepnn.recipe import Bounds, TargetRequest
 from hepnn.run import Events, Run
@@ -42,7 +42,10 @@ def doctor(run: Run, *, stage: str | None = None, fix: bool = False) -> dict[str
     dict
         `exports`: by stage and artefact what was found. Of firmware of a float stage `before` and
         `after`, its decision flips, efficiency shift and bits without and with the changes;
-        `findings` at the start; `mend`, the changes; `mended`. `holds`: whether all promises do.
+        `findings` at the start; `mend`, the changes; `mended`; `ranges`, with the changes, what
+        types hold against how far numbers can go. `inputs`: the events of validation
+        and test with quantities outside of the range of those that types come from, by feature.
+        `holds`: whether all promises do.
 
     Raises
     ------
@@ -74,7 +77,20 @@ def doctor(run: Run, *, stage: str | None = None, fix: bool = False) -> dict[str
         from hepnn import report
 
         report.write(run)
-    return {"run": str(run), "exports": found, "holds": document["holds"], "fixed": fix}
+    return {
+        "run": str(run),
+        "inputs": _inputs(run),
+        "exports": found,
+        "holds": document["holds"],
+        "fixed": fix,
+    }
+
+
+def _inputs(run: Run) -> dict[str, Any]:
+    """Count the inputs outside of the range seen in training."""
+    x = np.concatenate([run.events(split).x for split in ("validation", "test")])
+    names = [feature["name"] for feature in run.manifest["data"]["features"]]
+    return beyond.counted(run.events("calibration").x, x, names)
 
 
 def _examine(run: Run, written: dict[str, Any]) -> dict[str, Any]:
@@ -117,6 +133,7 @@ def _examine(run: Run, written: dict[str, Any]) -> dict[str, Any]:
         "before": states[0],
         "after": states[-1],
         "findings": [one.plain() for one in findings],
+        "ranges": seen.ranges,
         "mend": mend,
         "mended": states[-1]["within"],
     }

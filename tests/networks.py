@@ -78,6 +78,23 @@ def digits_classifier() -> tuple[Any, np.ndarray, np.ndarray]:
     return model, x, y
 
 
+def lane(k: Any, i: Any, f: Any, **modes: Any) -> Any:
+    """Return a frozen lane of given bits, that wraps where it is not said otherwise."""
+    from hgq.config import QuantizerConfig
+    from keras import initializers, ops
+
+    class Given(initializers.Initializer):
+        def __init__(self, values):
+            self.values = values
+
+        def __call__(self, shape, dtype=None):
+            return ops.cast(np.broadcast_to(self.values, shape), dtype)
+
+    config = {"overflow_mode": "WRAP", "trainable": False, "ic": None, "fc": None, **modes}
+    k, i, f = (Given(np.asarray(part, np.float32)) for part in (k, i, f))
+    return QuantizerConfig("kif", "datalane", k0=k, i0=i, f0=f, **config)
+
+
 def trying(x: np.ndarray, seed: int = 5) -> np.ndarray:
     """Return inputs off the grid and in range, at the ends of range, and far outside of it."""
     rng = np.random.default_rng(seed)

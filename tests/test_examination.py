@@ -6,6 +6,7 @@ import json
 import shutil
 import sys
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -53,6 +54,18 @@ def test_hls4mls_default_softmax_is_explained_and_mended(digits, monkeypatch, ca
     assert worst["cause"] == "table of softmax"
     assert "digit.result" in found["mend"]
     assert len(found["mend"]) <= 3
+    assert_inputs_are_counted(document["inputs"], digits)
+
+
+def assert_inputs_are_counted(found: dict[str, Any], run: Run) -> None:
+    """Count anew, event by event, from what the run keeps."""
+    seen = run.events("calibration").x
+    x = np.concatenate([run.events(split).x for split in ("validation", "test")])
+    assert (found["seen"], found["events"]) == (len(seen), len(x))
+    above = [sum(bool(value > seen[:, n].max()) for value in x[:, n]) for n in range(64)]
+    assert [one["above"] for one in found["features"]] == above and sum(above) > 0
+    assert [one["below"] for one in found["features"]] == [0] * 64  # nothing is below no ink
+    assert found["outside"] == sum(bool(any(event > seen.max(axis=0))) for event in x)
 
 
 def network(outputs: int = 3) -> keras.Model:

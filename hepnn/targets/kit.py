@@ -31,6 +31,11 @@ class HLSOptions(Declaration):
     )
     width: int = Field(18, ge=4, le=48, description="bits of a float stage's results and weights")
     margin: int = Field(1, ge=0, le=8, description="integer bits beyond the largest result met")
+    saturate: bool | None = Field(
+        None,
+        description="inputs and results of a float stage stop at their limits, or wrap; without it"
+        " calibrated types stop there, and hls4ml's own wrap",
+    )
     synthesize: bool = Field(True, description="by the vendor's tool, where it is on PATH")
     timeout_s: float = Field(3600.0, gt=0, description="when compiling is given up")
     synthesis_timeout_s: float = Field(86400.0, gt=0, description="when synthesis is given up")

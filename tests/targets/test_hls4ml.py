@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from networks import convolutional, dense, digits_classifier, images, quantities, trying
+from networks import convolutional, dense, digits_classifier, images, lane, quantities, trying
 
 from hepnn import agreement
 from hepnn.errors import DataError, MissingDependency, RunError, TargetError
@@ -57,22 +57,6 @@ def test_other_quantizers_and_layers_repeat_the_bits(
     artefact = written(model, tmp_path, x, True)
     tried = trying(x)
     np.testing.assert_array_equal(artefact.predict(tried), model.predict(tried, verbose=0))
-
-
-def lane(k, i, f, **modes):
-    from hgq.config import QuantizerConfig
-    from keras import initializers, ops
-
-    class Given(initializers.Initializer):
-        def __init__(self, values):
-            self.values = values
-
-        def __call__(self, shape, dtype=None):
-            return ops.cast(np.broadcast_to(self.values, shape), dtype)
-
-    config = {"overflow_mode": "WRAP", "trainable": False, "ic": None, "fc": None, **modes}
-    k, i, f = (Given(np.asarray(part, np.float32)) for part in (k, i, f))
-    return QuantizerConfig("kif", "datalane", k0=k, i0=i, f0=f, **config)
 
 
 @pytest.mark.parametrize(
@@ -142,6 +126,93 @@ def test_a_float_stage_decides_alike(tensorflow, tmp_path):
     assert artefact.promise == "bounded"
     assert np.mean(got.argmax(1) != wanted.argmax(1)) <= 0.002
     assert np.abs(got - wanted).max() <= 2e-3 * np.abs(wanted).max()
+
+
+@pytest.fixture(scope="module")
+def cancelling(tensorflow):
+    """Return a sum of two numbers that cancel in calibration, and those numbers."""
+    import keras
+
+    inputs = keras.Input((2,), name="in")
+    outputs = keras.layers.Dense(1, use_bias=False, name="sum")(inputs)
+    model = keras.Model(inputs, outputs)
+    model.set_weights([np.ones((2, 1), np.float32)])
+    rng = np.random.default_rng(4)
+    x = rng.uniform(-1, 1, (300, 1))
+    return model, np.hstack([x, 0.1 * rng.uniform(-1, 1, (300, 1)) - x]).astype(np.float32)
+
+
+@pytest.mark.parametrize("saturate", [True, False])
+def test_what_is_beyond_the_range_seen_saturates_or_wraps_as_asked(cancelling, tmp_path, saturate):
+    from hepnn import files
+
+    model, x = cancelling
+    kit = KIT.model_copy(update={"hls4ml": HLSOptions(saturate=saturate)})
+    artefact = written(model, tmp_path, x, False, kit)
+    content = files.read_json(tmp_path / "interface.json")
+
+    def put(values, port):
+        """Return numbers as a port holds them."""
+        top, lsb = 2.0 ** (port["width"] - 1), port["lsb"]
+        whole = np.floor(values / lsb + 0.5)
+        kept = np.clip(whole, -top, top - 1) if saturate else (whole + top) % (2 * top) - top
+        return kept * lsb
+
+    tried = np.concatenate([x, x[:, [0, 0]], 50 * x, 7 * x[:, [0, 0]]]).astype(np.float64)
+    entered = put(tried, content["input"])
+    wanted = put(entered.sum(axis=1, keepdims=True), content["output"])
+    assert np.mean(entered != tried) > 0.3 and np.mean(
+        wanted[300:600, 0] != entered[300:600].sum(1)
+    )
+    np.testing.assert_array_equal(artefact.predict(tried), wanted.astype(np.float32))
+
+
+def test_hls4mls_own_types_saturate_on_request(cancelling, tmp_path):
+    from hepnn.targets.hls4ml import project
+
+    model, _ = cancelling
+    for saturate, modes in ((None, {"WRAP"}), (True, {"SAT"}), (False, {"WRAP"})):
+        options = HLSOptions(types="default", saturate=saturate)
+        graph = project.plain(model, tmp_path, KIT.model_copy(update={"hls4ml": options}))
+        kinds = [node.get_output_variable().type.precision for node in graph.get_layers()]
+        assert {kind.saturation_mode.name for kind in kinds} == modes
+
+
+def test_types_of_tables_are_those_asked_for(tensorflow, tmp_path):
+    """hls4ml reads them only beside a layer's other types."""
+    import keras
+    from hls4ml.converters import convert_from_keras_model
+    from hls4ml.utils import config_from_keras_model
+
+    from hepnn.targets.hls4ml import project
+
+    inputs = keras.Input((3,), name="in")
+    h = keras.layers.Dense(4, activation="sigmoid", name="a")(inputs)
+    model = keras.Model(inputs, keras.layers.Dense(2, activation="softmax", name="b")(h))
+    described = config_from_keras_model(model, granularity="name", backend="Vitis")
+    described["LayerName"]["b_softmax"]["Precision"]["exp_table"] = "fixed<12,1>"
+    alone = convert_from_keras_model(
+        model, hls_config=described, backend="Vitis", output_dir=str(tmp_path)
+    )
+    assert alone.graph["b_softmax"].get_attr("exp_table_t").precision.width == 18
+
+    options = HLSOptions(types="default", precision={"b_softmax.exp_table": "fixed<12,1>"})
+    kit = KIT.model_copy(update={"hls4ml": options})
+    graph = project.plain(model, tmp_path, kit)
+    kind = graph.graph["b_softmax"].get_attr("exp_table_t").precision
+    assert (kind.width, kind.integer) == (12, 1)
+
+    x = np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+    logits, _ = hls4ml.entering(model, KIT)
+    kind = project.calibrated(logits, tmp_path, KIT, x).graph["a_sigmoid"].get_attr("table_t")
+    assert (kind.precision.width, kind.precision.integer) == (18, 2)
+
+
+def test_lanes_of_a_fixed_point_stage_stay_as_they_were_trained(shipped, tmp_path):
+    model, x, _, _ = shipped
+    kit = KIT.model_copy(update={"hls4ml": HLSOptions(saturate=True)})
+    with pytest.raises(TargetError, match="option saturate is for float stages"):
+        written(model, tmp_path, x, True, kit)
 
 
 @pytest.fixture(scope="module")

@@ -94,7 +94,15 @@ def write(
     MissingDependency
         If there is no C++ compiler.
     """
-    from hepnn.targets.hls4ml import emulation, notebook, project, testbench
+    from hepnn.targets.hls4ml import (
+        emulation,
+        intervals,
+        lookups,
+        notebook,
+        precision,
+        project,
+        testbench,
+    )
     from hepnn.targets.hls4ml.recurrent import written_out
 
     shape = single_input(model, "hls4ml")
@@ -115,6 +123,10 @@ def write(
         project.write(graph, directory, kit)
     lane = _lane(network) if exact else None
     content = ports.interface(network, graph, kit, exact, stripped, lane)
+    if not exact and kit.hls4ml.types == "calibrated":
+        seen = precision.looked_at(calibration)
+        content["ranges"] = intervals.report(network, graph, seen)
+        content["tables"] = lookups.report(network, graph, seen)
     chosen = vectors.choose(calibration, lane)
     on_grid = chosen.x if lane is None else lane.quantize(chosen.x)
     size = int(np.prod(network.outputs[0].shape[1:]))

@@ -18,18 +18,13 @@ import numpy as np
 
 from hepnn.errors import TargetError
 from hepnn.targets import hls4ml
-from hepnn.targets.hls4ml import precision
+from hepnn.targets.hls4ml import folded, intervals, lookups, precision, types
+from hepnn.targets.hls4ml.lookups import ADDRESS, MARGIN
 from hepnn.targets.interface import logged, one_line
 from hepnn.targets.kit import Kit
 
 #: Root mean square of what a layer adds, over the spread of its outputs, that is called large.
 LARGE = 0.01
-
-#: Layers whose function is read from tables.
-_TABLED = ("softmax", "sigmoid", "tanh", "elu", "selu", "softplus", "softsign")
-
-#: Bits of a type that is proposed for results that address a table, and integer bits to spare.
-_ADDRESS, _MARGIN = 16, 1
 
 
 @dataclass(frozen=True)
@@ -84,11 +79,14 @@ class Examination:
         The firmware's `(events, ...)`.
     bits : int
         Of all results and weights: what a mend costs shows in them.
+    ranges : list of dict
+        What types hold, against how far numbers can go (`intervals.report`).
     """
 
     findings: list[Finding]
     outputs: np.ndarray
     bits: int
+    ranges: list[dict[str, Any]]
 
 
 def examine(model: Any, kit: Kit, calibration: np.ndarray, x: np.ndarray) -> Examination:
@@ -124,10 +122,11 @@ def examine(model: Any, kit: Kit, calibration: np.ndarray, x: np.ndarray) -> Exa
             else:
                 graph = project.calibrated(network, folder, kit, calibration)
         findings, outputs = diagnose(network, graph, x, folder.parent / "build.log")
+        ranges = intervals.report(network, graph, precision.looked_at(calibration))
     if stripped:
         weights = np.exp(outputs - outputs.max(axis=-1, keepdims=True))
         outputs = weights / weights.sum(axis=-1, keepdims=True)
-    return Examination(findings, outputs, _all_bits(graph))
+    return Examination(findings, outputs, _all_bits(graph), ranges)
 
 
 def _all_bits(graph: Any) -> int:
@@ -142,6 +141,7 @@ def _all_bits(graph: Any) -> int:
 
 def diagnose(model: Any, graph: Any, x: np.ndarray, log: Path) -> tuple[list[Finding], np.ndarray]:
     """Run Keras and a converted network layer by layer; return what is found, and the outputs."""
+    model = folded.layerwise(model, graph, x)
     layers = [layer for layer in graph.get_layers() if layer.class_name != "Input"]
     for layer in layers:
         layer.set_attr("trace", True)
@@ -150,7 +150,7 @@ def diagnose(model: Any, graph: Any, x: np.ndarray, log: Path) -> tuple[list[Fin
             outputs, traced = graph.trace(np.ascontiguousarray(x, np.float32))
         except Exception as error:  # hls4ml raises bare exceptions
             raise TargetError(f"hls4ml cannot trace it: {one_line(error)}") from error
-    given = _on_type(x, graph.get_input_variables()[0].type.precision)
+    given = types.on(x, graph.get_input_variables()[0].type.precision)
     found = []
     if finding := _of_input(graph, x, given):
         found.append(finding)
@@ -215,10 +215,9 @@ def _look(
     added = _rms(answer - expected) / spread
     if added <= LARGE:
         return None
-    types = _types(node)
     cause, says, mend = _cause(node, layer, entered, expected, position)
     carried = _rms(answer - wanted) / spread
-    return Finding(node.name, cause, says, added, carried, types, mend)
+    return Finding(node.name, cause, says, added, carried, _types(node), mend)
 
 
 def _cause(
@@ -227,10 +226,10 @@ def _cause(
     """Name the cause, show the values, and propose one type."""
     result = node.get_output_variable().type.precision
     function = str(node.get_attr("activation") or node.class_name).lower()
-    if function in _TABLED:
-        return _table(node, entered[0], function)
+    if function in lookups.TABLED:
+        return lookups.fault(node, entered[0], function)
     name, values = node.name, _Values(float(expected.min()), float(expected.max()))
-    width = max(int(result.width), _ADDRESS)
+    width = max(int(result.width), ADDRESS)
     kernel = getattr(layer, "kernel", None)
     weight = node.weights.get("weight")
     if kernel is not None and weight is not None and position == 0:
@@ -238,21 +237,27 @@ def _cause(
         if found:
             return found
     accum = node.get_attr("accum_t")
-    if accum is not None and position == 0 and not _holds(accum.precision, values):
+    if (
+        accum is not None
+        and position == 0
+        and not types.holds(accum.precision, values.low, values.high)
+    ):
         wide = precision.Fixed(
-            True, _bits(values.largest) + _MARGIN + 1, _fraction(accum.precision)
+            True, _bits(values.largest) + MARGIN + 1, types.fraction(accum.precision)
         )
-        says = f"sums from {values.low:.4g} to {values.high:.4g}, {_range(accum.precision)}"
+        says = (
+            f"sums from {values.low:.4g} to {values.high:.4g}, {types.described(accum.precision)}"
+        )
         return "accumulator", says, {f"{name}.accum": str(wide)}
-    fitting = precision.result_type(precision.Range(values.low, values.high), width, _MARGIN)
+    fitting = precision.result_type(precision.Range(values.low, values.high), width, MARGIN)
     mend = {f"{name}.result": str(fitting)}
-    outside = _outside(result, expected)
+    outside = types.outside(result, expected)
     if outside:
-        wraps = "SAT" not in str(result.saturation_mode)
+        wraps = not types.saturates(result)
         says = f"{outside:.2%} of its values, {values.low:.4g} to {values.high:.4g}, are beyond "
         cause = "overflow by wrap" if wraps else "saturation"
-        return cause, says + _range(result), mend
-    step = 2.0 ** -_fraction(result)
+        return cause, says + types.described(result), mend
+    step = 2.0 ** -types.fraction(result)
     says = f"steps of {step:.3g} on values of spread {float(expected.std()):.3g}"
     finer = precision.Fixed(
         bool(result.signed), int(result.integer), width + 2 - int(result.integer), ",RND,SAT"
@@ -266,39 +271,22 @@ def _weights(
     """Return what is wrong with a layer's weights; None where they alone would add little."""
     kept = layer.get_weights()
     kinds = [node.weights[name].type.precision for name in ("weight", "bias")[: len(kept)]]
-    layer.set_weights([_on_type(*pair) for pair in zip(kept, kinds, strict=True)])
+    layer.set_weights([types.on(*pair) for pair in zip(kept, kinds, strict=True)])
     try:
         alone = _keras(layer, entered, whole=False)
     finally:
         layer.set_weights(kept)
     if _rms(alone - expected) <= LARGE * float(expected.std() or 1.0):
         return None
-    worst = max(range(len(kept)), key=lambda n: _rms(_on_type(kept[n], kinds[n]) - kept[n]))
+    worst = max(range(len(kept)), key=lambda n: _rms(types.on(kept[n], kinds[n]) - kept[n]))
     name, values, kind = ("weight", "bias")[worst], kept[worst], kinds[worst]
-    width = max(int(kind.width), _ADDRESS) + 2
+    width = max(int(kind.width), ADDRESS) + 2
     mend = {f"{node.name}.{name}": str(precision.weight_type(values, width))}
-    if _outside(kind, values):
+    if types.outside(kind, values):
         largest = float(np.abs(values).max())
-        return f"{name} range", f"values up to {largest:.4g}, {_range(kind)}", mend
-    step, spread = 2.0 ** -_fraction(kind), float(values.std())
+        return f"{name} range", f"values up to {largest:.4g}, {types.described(kind)}", mend
+    step, spread = 2.0 ** -types.fraction(kind), float(values.std())
     return f"{name} resolution", f"steps of {step:.3g} on values of spread {spread:.3g}", mend
-
-
-def _table(node: Any, entered: np.ndarray, function: str) -> tuple[str, str, dict[str, str]]:
-    """Say whether a table is addressed by other bits than those that matter, or is too coarse."""
-    (before,) = (node.get_input_node(name) for name in node.inputs)
-    kind = node.get_input_variable().type.precision
-    low, high = float(entered.min()), float(entered.max())
-    fitting = precision.result_type(precision.Range(low, high), _ADDRESS, _MARGIN)
-    size = int(node.get_attr("table_size") or node.get_attr("exp_table_size") or 1024)
-    says = (
-        f"a table of {size} entries is addressed by the upper bits of {_called(kind)}, while its "
-        f"values lie between {low:.4g} and {high:.4g}"
-    )
-    if int(kind.width) <= _ADDRESS + 2 and int(kind.integer) <= fitting.integer:
-        says = f"{size} entries are too coarse for values between {low:.4g} and {high:.4g}"
-        return f"table of {function}", says, {f"{node.name}.table_size": str(4 * size)}
-    return f"table of {function}", says, {f"{before.name}.result": str(fitting)}
 
 
 def _of_input(graph: Any, x: np.ndarray, given: np.ndarray) -> Finding | None:
@@ -309,18 +297,18 @@ def _of_input(graph: Any, x: np.ndarray, given: np.ndarray) -> Finding | None:
     added = _rms(given - x) / spread
     if added <= LARGE:
         return None
-    outside = _outside(kind, x)
-    fitting = precision.input_type(np.asarray(x), _MARGIN)
+    outside = types.outside(kind, x)
+    fitting = precision.input_type(np.asarray(x), MARGIN)
     says = (
         f"{outside:.2%} of the quantities, {float(x.min()):.4g} to {float(x.max()):.4g}, are "
-        f"beyond {_range(kind)}"
+        f"beyond {types.described(kind)}"
         if outside
-        else f"steps of {2.0 ** -_fraction(kind):.3g} on quantities of spread {spread:.3g}"
+        else f"steps of {2.0 ** -types.fraction(kind):.3g} on quantities of spread {spread:.3g}"
     )
     cause = "input range" if outside else "resolution"
     name = next(layer.name for layer in graph.get_layers() if layer.class_name == "Input")
     mend = {f"{name}.result": str(fitting)}
-    return Finding(name, cause, says, added, added, {"result": _called(kind)}, mend)
+    return Finding(name, cause, says, added, added, {"result": types.called(kind)}, mend)
 
 
 @dataclass(frozen=True)
@@ -334,59 +322,17 @@ class _Values:
 
 
 def _types(node: Any) -> dict[str, str]:
-    found = {"result": _called(node.get_output_variable().type.precision)}
+    found = {"result": types.called(node.get_output_variable().type.precision)}
     for kind, variable in node.weights.items():
-        found[kind] = _called(variable.type.precision)
+        found[kind] = types.called(variable.type.precision)
     for kind in ("accum_t", "table_t", "exp_table_t", "inv_table_t"):
         if node.get_attr(kind) is not None:
-            found[kind.removesuffix("_t")] = _called(node.get_attr(kind).precision)
+            found[kind.removesuffix("_t")] = types.called(node.get_attr(kind).precision)
     return found
-
-
-def _called(kind: Any) -> str:
-    return str(kind).replace("ap_", "")
-
-
-def _fraction(kind: Any) -> int:
-    return int(kind.width) - int(kind.integer)
 
 
 def _bits(largest: float) -> int:
     return math.floor(math.log2(largest)) + 1
-
-
-def _limits(kind: Any) -> tuple[float, float]:
-    top = 2.0 ** (int(kind.integer) - bool(kind.signed))
-    return (-top if kind.signed else 0.0), top - 2.0 ** -_fraction(kind)
-
-
-def _range(kind: Any) -> str:
-    low, high = _limits(kind)
-    return f"{_called(kind)} holds {low:.4g} to {high:.4g}"
-
-
-def _holds(kind: Any, values: _Values) -> bool:
-    low, high = _limits(kind)
-    return low <= values.low and values.high <= high
-
-
-def _outside(kind: Any, values: np.ndarray) -> float:
-    low, high = _limits(kind)
-    step = 2.0 ** -_fraction(kind)
-    return float(np.mean((values < low - step) | (values > high + step)))
-
-
-def _on_type(values: np.ndarray, kind: Any) -> np.ndarray:
-    """Return numbers as an `ap_fixed` holds them: truncated or rounded, wrapped or cut."""
-    low, high = _limits(kind)
-    step = 2.0 ** -_fraction(kind)
-    scaled = np.asarray(values, np.float64) / step
-    whole = np.floor(scaled + 0.5) if "RND" in str(kind.rounding_mode) else np.floor(scaled)
-    if "SAT" in str(kind.saturation_mode):
-        return np.clip(whole * step, low, high)
-    count = 2.0 ** int(kind.width)
-    lowest = low / step
-    return (np.mod(whole - lowest, count) + lowest) * step
 
 
 def _rms(values: np.ndarray) -> float:

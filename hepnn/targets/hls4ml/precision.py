@@ -6,6 +6,7 @@ hls4ml's own defaults give every layer the same sixteen bits whatever its number
   and saturate;
 - weights and biases have the integer bits that they need;
 - sums are as wide as the types of their terms can make them, so that they never overflow;
+- tables have as many entries as the values that address them need;
 - the input resolves every feature to 1/4096 of its standard deviation, or to the grid that all
   its values lie on.
 """
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from hepnn.errors import TargetError
+from hepnn.targets.hls4ml import entries
 
 #: Fraction of a feature's standard deviation that the input resolves, in bits.
 _INPUT_RESOLUTION = 12
@@ -29,8 +31,12 @@ _INPUT_RESOLUTION = 12
 #: Calibration events that are looked at, and how many at a time.
 _EVENTS, _BATCH = 4096, 512
 
-#: Entries of an activation's table; it covers -4 to 4 or -8 to 8.
+#: Entries of a table of which nothing is known.
 _TABLE = 4096
+
+#: What holds a table's entries, which are between -2 and 2, and those that are not.
+_UP_TO_TWO = "fixed<18,2,RND,SAT>"
+_ENTRIES = {"softplus": "fixed<18,5,RND,SAT>"}
 
 #: Functions that hls4ml's templates have; it takes any other and writes C++ that does not compile.
 _FUNCTIONS = (
@@ -120,9 +126,8 @@ def configuration(
     """
     for name, reason in refused(model).items():
         raise TargetError(f"target hls4ml: layer {name!r}: {reason}")
-    step = max(1, len(calibration) // _EVENTS)
-    calibration = np.asarray(calibration[::step][:_EVENTS], np.float32)
-    after, before = _measure(model, calibration)
+    calibration = looked_at(calibration)
+    after, before = measured(model, calibration)
     names: dict[str, Any] = base["LayerName"]
     types: dict[int, Fixed] = {}
     for layer in model.layers:
@@ -142,8 +147,9 @@ def configuration(
         activation = names.get(f"{layer.name}_{_activation(layer)}")
         for table in (activation, entry):
             if table is not None and "TableSize" in table:
-                table["TableSize"] = _TABLE
-                table["Precision"]["table"] = "fixed<18,2,RND,SAT>"
+                table["TableSize"] = _entries(layer, after, before)
+                # Beside the layer's other types hls4ml 1.3 does not read it.
+                table["table_t"] = _ENTRIES.get(_activation(layer), _UP_TO_TWO)
         if activation is not None:
             activation["Precision"]["result"] = str(result)
         types[id(layer.output)] = result
@@ -151,6 +157,29 @@ def configuration(
     # Fused, a batch normalization would change weights after their type was chosen.
     base["SkipOptimizers"] = ["fuse_batch_normalization"]
     return base
+
+
+def _entries(layer: Any, after: dict[str, Range], before: dict[str, Range]) -> int:
+    """Return how many entries a layer's table needs for the values that address it."""
+    function = _activation(layer)
+    if not entries.known(function):
+        return _TABLE
+    entering = addressing(layer, after, before)
+    return entries.needed(function, entering.low, entering.high)
+
+
+def addressing(layer: Any, after: dict[str, Range], before: dict[str, Range]) -> Range:
+    """Return the range of what enters a layer's activation."""
+    if hasattr(layer, "kernel"):
+        return before[layer.name]
+    (entering,) = _inputs(layer)
+    return after[entering._keras_history.operation.name]
+
+
+def looked_at(calibration: np.ndarray) -> np.ndarray:
+    """Return the calibration events that types come from."""
+    step = max(1, len(calibration) // _EVENTS)
+    return np.asarray(calibration[::step][:_EVENTS], np.float32)
 
 
 def refused(model: Any) -> dict[str, str]:
@@ -259,12 +288,13 @@ def _fill_linear(
         precision["accum"] = str(Fixed(True, _integer_bits(total) + 1, fraction))
 
 
-def _measure(model: Any, x: np.ndarray) -> tuple[dict[str, Range], dict[str, Range]]:
+def measured(model: Any, x: np.ndarray) -> tuple[dict[str, Range], dict[str, Range]]:
     """Return the ranges of every layer's output, and of it before the layer's activation."""
     import keras
 
     layers = [layer for layer in model.layers if layer.__class__.__name__ != "InputLayer"]
     after = {layer.name: Range() for layer in layers}
+    after[model.inputs[0]._keras_history.operation.name] = Range(float(x.min()), float(x.max()))
     before = {layer.name: Range() for layer in layers}
     met = [tensor for layer in layers for tensor in (*_inputs(layer), layer.output)]
     probe = keras.Model(model.inputs[0], met)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +22,7 @@ from hepnn.targets.hls4ml import (
     entrance,
     groups,
     images,
+    lookups,
     masks,
     mend,
     merge,
@@ -50,6 +52,11 @@ _UNSHARED = {"Strategy": "Latency", "ReuseFactor": 1}
 def exact(model: Any, directory: Path, kit: Kit) -> Any:
     """Convert a fixed-point network: hls4ml works every type out from the quantizers."""
     options = kit.hls4ml
+    if options.saturate is not None:
+        raise TargetError(
+            "target hls4ml: option saturate is for float stages; lanes of a fixed-point stage wrap"
+            " or saturate as they were trained to"
+        )
     described = {
         "Model": {
             # Too narrow for anything: a type that was not worked out shows at once.
@@ -77,17 +84,32 @@ def calibrated(model: Any, directory: Path, kit: Kit, calibration: np.ndarray) -
     described["Model"]["Strategy"] = options.strategy
     for name in _einsums(model):
         described["LayerName"][name].update(_UNSHARED)
-    return _converted(model, directory, kit, _changed(described, options.precision))
+    return _ended(_converted(model, directory, kit, _changed(described, options.precision)), kit)
 
 
 def plain(model: Any, directory: Path, kit: Kit) -> Any:
     """Convert with hls4ml's defaults: `fixed<16,6>`, precisions left to `auto`."""
     described = _changed(_by_name(model, kit), kit.hls4ml.precision)
-    return _converted(model, directory, kit, described)
+    return _ended(_converted(model, directory, kit, described), kit)
+
+
+def _ended(graph: Any, kit: Kit) -> Any:
+    """Let inputs and results saturate or wrap as the kit asks for; single types stay as given."""
+    from hls4ml.model.types import SaturationMode
+
+    if kit.hls4ml.saturate is None:
+        return graph
+    mode = SaturationMode.SAT if kit.hls4ml.saturate else SaturationMode.WRAP
+    for node in graph.get_layers():
+        if f"{node.name}.result" not in kit.hls4ml.precision:
+            result = node.get_output_variable().type
+            result.precision = copy.copy(result.precision)  # others may have it too
+            result.precision.saturation_mode = mode
+    return graph
 
 
 def _changed(described: dict[str, Any], wanted: Mapping[str, str]) -> dict[str, Any]:
-    """Set single types, and sizes of tables, in hls4ml's configuration by name.
+    """Set single types, sizes of tables and kinds of softmax in hls4ml's configuration.
 
     Raises
     ------
@@ -101,6 +123,10 @@ def _changed(described: dict[str, Any], wanted: Mapping[str, str]) -> dict[str, 
             raise TargetError(f"precision: hls4ml has no layer {name!r}; {nearest(name, layers)}")
         if kind == "table_size" and value.isdigit():
             layers[name]["TableSize"] = int(value)
+        elif kind == "implementation" and value in lookups.SOFTMAX:
+            layers[name]["Implementation"] = value
+        elif kind in lookups.TYPES and _TYPE.fullmatch(value):
+            layers[name][f"{kind}_t"] = value
         elif _TYPE.fullmatch(value):
             layers[name].setdefault("Precision", {})[kind] = value
         else:
