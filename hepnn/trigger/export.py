@@ -188,8 +188,8 @@ def _content(path: Path, entry: dict[str, Any]) -> bytes:
         raise RunError(f"{path}: cannot be read: {error.strerror}") from error
     sums = path.parent / "SHA256SUMS"
     if sums.is_file():
-        known = dict(reversed(line.split("  ", 1)) for line in sums.read_text().splitlines())
-        if known.get(path.name) != hashlib.sha256(content).hexdigest():
+        line = f"{hashlib.sha256(content).hexdigest()}  {path.name}"
+        if line not in sums.read_text(encoding="utf-8").splitlines():
             raise RunError(f"{path} is not the file that was written: its checksum differs")
     elif len(content) != entry["bytes"]:
         raise RunError(f"{path}: damaged or cut short; run 'hepnn deploy' again")

@@ -80,6 +80,8 @@ class Trigger:
         How events are ranked.
     threshold : float or None
         Events of this score or more are accepted.
+    signal : list of str or None
+        Names of the classes that are signal, where they were said.
     """
 
     def __init__(
@@ -87,7 +89,7 @@ class Trigger:
     ) -> None:
         self.export = read
         self.threshold = threshold
-        self._signal = None if signal is None else list(signal)
+        self.signal = None if signal is None else list(signal)
         self.score_of = scores.of(read, signal)
         self._local = threading.local()
         self._shape = read.shape
@@ -198,7 +200,7 @@ class Trigger:
             self.export.path,
             self.export.form,
             self.export.sha256,
-            self._signal,
+            self.signal,
             self.threshold,
         )
 

@@ -35,7 +35,7 @@ from hepnn.errors import DataError, RecipeError, RunError
 from hepnn.trigger import export, thresholds
 from hepnn.trigger.account import mixed
 from hepnn.trigger.export import Export
-from hepnn.trigger.inference import Trigger
+from hepnn.trigger.inference import BLOCK, Trigger
 
 #: Bits of the word that says which items an event passed.
 MOST = 63
@@ -73,11 +73,12 @@ class MenuDeclaration(Declaration):
 
 @dataclass(frozen=True)
 class Item:
-    """One way for an event to be accepted."""
+    """One way for an event to be accepted; or a shadow, which is looked at and accepts nothing."""
 
     name: str
     trigger: Trigger
     prescale: int = 1
+    shadow: bool = False
 
 
 class Menu:
@@ -114,6 +115,7 @@ class Menu:
                 )
         self._groups = self._by_network()
         self._thresholds = np.array([item.trigger.threshold for item in self.items])
+        self._shadows = np.array([item.shadow for item in self.items])
 
     @property
     def names(self) -> list[str]:
@@ -150,7 +152,7 @@ class Menu:
 
     def passed(self, scores: np.ndarray) -> np.ndarray:
         """Return which items events pass `(events, items)` bool, before prescales."""
-        return scores >= self._thresholds
+        return np.greater_equal(scores, self._thresholds)
 
     def kept(self, passed: np.ndarray, number: np.ndarray) -> np.ndarray:
         """Return which items keep events `(events, items)` bool, after prescales.
@@ -162,7 +164,7 @@ class Menu:
         number
             The events' sequence numbers `(events,)`.
         """
-        kept = passed.copy()
+        kept = passed & ~self._shadows
         for place, item in enumerate(self.items):
             if item.prescale > 1:
                 drawn = mixed(np.asarray(number, np.uint64), self.seed * 1009 + place + 1)
@@ -171,13 +173,34 @@ class Menu:
 
     def decide(self, x: np.ndarray, number: np.ndarray) -> np.ndarray:
         """Return whether any item keeps events `(events,)` bool."""
-        return self.kept(self.passed(self.score(x)), number).any(axis=1)
+        return np.any(self.kept(self.passed(self.score(x)), number), axis=1)
 
     def signal(self, y: np.ndarray) -> np.ndarray | None:
         """Return which events `(events,)` bool are signal of any item, by truth."""
-        found = [item.trigger.score_of.signal(y) for item in self.items]
+        found = [item.trigger.score_of.signal(y) for item in self.items if not item.shadow]
         known = [one for one in found if one is not None]
         return np.logical_or.reduce(known) if known else None
+
+    def state(self) -> list[Any]:
+        """Return the menu as plain data, the networks' files in it: for other processes."""
+        items = [
+            (item.trigger.export, item.trigger.signal, item.trigger.threshold)
+            for item in self.items
+        ]
+        rest = [(item.name, item.prescale, item.shadow) for item in self.items]
+        return [items, rest, self.seed]
+
+    @classmethod
+    def of_state(cls, state: list[Any]) -> Menu:
+        """Return the menu of what `state` gave, its networks ready."""
+        known, rest, seed = state
+        items = [
+            Item(name, Trigger(*of_trigger), prescale, shadow)
+            for of_trigger, (name, prescale, shadow) in zip(known, rest, strict=True)
+        ]
+        menu = cls(items, seed)
+        menu.score(np.zeros((BLOCK, *menu.shape), np.float32))
+        return menu
 
     def _by_network(self) -> list[tuple[np.ndarray | None, Trigger, list[int]]]:
         """Return each network once: its features' places, and the items that use it."""
