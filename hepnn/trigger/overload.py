@@ -1,9 +1,9 @@
 """The queue between arrival and workers, and what is done when it is full.
 
 `block`: the source waits. `drop-oldest`, `drop-newest`: the event that waited longest, or that
-which comes, is dropped. `prescale`: while the queue is above three quarters, of arriving events
-only one of n is taken, with n doubled step by step, and halved below one quarter; an event that
-is taken says n, by which it has to be weighted.
+which comes, is dropped. `prescale`: of arriving events only one of n is taken, with n
+doubled while the queue is above three quarters and grows, and halved while it is below one
+quarter and shrinks; an event that is taken says n, by which it has to be weighted.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Queue:
         self._seed = seed
         # The prescale follows the queue in steps of so many events that come.
         self._step = max(capacity // 8, 1)
-        self._since = 0
+        self._since = self._before = 0
 
     def __len__(self) -> int:
         """Return how many events wait."""
@@ -114,10 +114,10 @@ class Queue:
     ) -> Iterator[tuple[np.ndarray, str]]:
         self._since += len(number)
         if self._since >= self._step:
-            self._since = 0
-            if self._length > 3 * self.capacity // 4:
+            growing, self._before, self._since = self._length >= self._before, self._length, 0
+            if self._length > 3 * self.capacity // 4 and growing:
                 self.prescale = min(2 * self.prescale, LARGEST)
-            elif self._length < self.capacity // 4:
+            elif self._length < self.capacity // 4 and not (growing and self._length):
                 self.prescale = max(self.prescale // 2, 1)
         if self.prescale > 1:
             taken = mixed(number, self._seed) % np.uint64(self.prescale) == 0
