@@ -49,5 +49,5 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
         left.legend(loc="best", fontsize=9)
         right.plot(queue["seconds"], queue["samples"], color=COLOURS[0], lw=1.0)
         right.set(xlabel="time, s", ylabel="events that wait")
-        right.set_ylim(bottom=0)
+        right.set_ylim(0, 1.1 * max(queue["max"], 1))
         return write(figure, path, "Latencies of a stream, and its queue over time")

@@ -149,7 +149,8 @@ class Loop:
     def step(self) -> bool:
         """Do what is to be done now; return whether there was anything."""
         now = self.clock.now()
-        self.tally.queue(now, self._last, self._waiting, self.queue.free == 0)
+        depth = self._waiting + self.workers.held
+        self.tally.queue(now, self._last, depth, self.queue.free == 0)
         self._last = now
         if self._sink is not None and self._sink.failed and self._insist:
             self.stop(self._sink.failed)

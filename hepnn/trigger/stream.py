@@ -138,6 +138,7 @@ def stream(
                 watcher.look(one)
                 during(one)
 
+            console.say("trigger: running")
             loop.run(each)
         seconds = (loop.clock.now() - loop.started) / 1e9
     finally:

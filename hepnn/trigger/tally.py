@@ -88,7 +88,7 @@ class Tally:
         return kept, accepted
 
     def queue(self, now: int, since: int, depth: int, full: bool) -> None:
-        """Note the queue's depth over the time from `since` to `now` in ns."""
+        """Note how many events wait, with those at the workers, over a time in ns."""
         self._mean[0] += depth * (now - since)
         self._mean[1] += now - since
         self.deepest = max(self.deepest, depth)

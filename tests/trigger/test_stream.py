@@ -228,6 +228,48 @@ def test_the_command(own: Run, tmp_path: Path) -> None:
     assert "rejected + 0 dropped + 0 failed: balances" in done.stdout.splitlines()[-1]
 
 
+def test_signals_reload_and_end_a_stream_without_end(ready: Run, tmp_path: Path) -> None:
+    line = [sys.executable, "-m", "hepnn.cli", "trigger", str(ready), "--source", "generator"]
+    line += ["--arrivals", "fast", "--events", "0", "--output", str(tmp_path / "a.parquet")]
+    with subprocess.Popen(
+        [*line, "--json"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None and process.stdout is not None
+        for sent, awaited in (
+            (signal.SIGHUP, "running"),
+            (signal.SIGINT, "reloaded"),
+            (None, "stopping: SIGINT"),
+        ):
+            assert any(awaited in said for said in process.stderr)
+            if sent is not None:
+                process.send_signal(sent)
+        document = json.loads(process.stdout.read())
+        process.stderr.read()
+    assert process.returncode == 0
+    assert document["account"]["balances"] and document["reloads"] == {"done": 1, "refused": 0}
+    assert document["stopped"] == "SIGINT"
+    written = pq.read_metadata(tmp_path / "a.parquet").num_rows
+    assert written == document["account"]["accepted"] > 0
+
+
+def test_metrics_are_what_prometheus_reads() -> None:
+    exposition = pytest.importorskip("prometheus_client.exposition")
+    parser = pytest.importorskip("prometheus_client.parser")
+    from hepnn.trigger import watch
+
+    values = [float(number) for number in range(1, 1 + len(watch.NUMBERS))]
+    text = exposition.generate_latest(watch.metrics(values)).decode()
+    found = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in parser.text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+    numbers = dict(zip(watch.NUMBERS, values, strict=True))
+    assert found["hepnn_trigger_events_total", "dropped"] == numbers["dropped"]
+    assert found["hepnn_trigger_in_total",] == numbers["in"]
+    assert found["hepnn_trigger_latency_seconds", "p99"] == pytest.approx(numbers["p99"] * 1e-6)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
