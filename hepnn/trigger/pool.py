@@ -153,9 +153,11 @@ class Pool:
         """Let the workers use another menu, from the next event on."""
         self._state, self._generation = menu.state(), generation
         for member in self._members:
-            with contextlib.suppress(OSError):  # of one that was killed just now
-                member.reloads.send((generation, self._state))
+            if member.lane.wanted < generation:
+                # First the number, so that the worker reads what may be more than a pipe holds.
                 member.lane.wanted = generation
+                with contextlib.suppress(OSError):  # of one that was killed just now
+                    member.reloads.send((generation, self._state))
 
     def stop(self) -> None:
         """End all workers, when they have answered what they hold."""

@@ -6,7 +6,6 @@ fails the sink; the loop then stops, or goes on and counts what is not written.
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from collections.abc import Callable, Mapping
@@ -19,7 +18,7 @@ import numpy as np
 from hepnn import files
 from hepnn.errors import HepnnError, RecipeError, missing_extra
 
-#: Blocks that wait to be written at most.
+#: Blocks that wait to be written before no more are taken.
 WAITING = 64
 
 #: Rows that are written together.
@@ -72,7 +71,7 @@ class Sink:
         self.written = 0
         self._make = writer or WRITERS[path.suffix]
         self._clock = clock
-        self._queue: queue.Queue[Columns | None] = queue.Queue(WAITING)
+        self._queue: queue.SimpleQueue[Columns | None] = queue.SimpleQueue()
         self._full_since: float | None = None
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
@@ -80,7 +79,7 @@ class Sink:
     @property
     def ready(self) -> bool:
         """Whether more may be put in now; one that failed takes everything and writes nothing."""
-        if self.failed or not self._queue.full():
+        if self.failed or self._queue.qsize() < WAITING:
             self._full_since = None
             return True
         if self._full_since is None:
@@ -92,13 +91,11 @@ class Sink:
     def put(self, columns: Columns) -> None:
         """Hand rows over; only where it is ready."""
         if not self.failed:
-            self._queue.put_nowait(columns)
+            self._queue.put(columns)
 
     def close(self, patience: float = PATIENCE) -> None:
         """Finish the file; one that failed is not there."""
-        if not self.failed:
-            with contextlib.suppress(queue.Full):
-                self._queue.put(None, timeout=patience)
+        self._queue.put(None)
         self._thread.join(patience)
         if self._thread.is_alive() and not self.failed:
             self.failed = f"{self.path}: nothing was written for {patience:g} s"

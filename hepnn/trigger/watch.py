@@ -126,11 +126,10 @@ def _view(values: Any, ended: Any, port: int | None, total: int | None, shown: b
     for one in (signal.SIGINT, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
     parent = os.getppid()
-    serve = metrics(values) if port is not None else None
     if port is not None:
         from prometheus_client import start_http_server
 
-        start_http_server(port, registry=serve)
+        start_http_server(port, registry=metrics(values))
     live = None
     if shown:
         from rich.live import Live

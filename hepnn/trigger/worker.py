@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from multiprocessing.connection import Connection
@@ -46,9 +45,11 @@ def work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
             lane.wait()
             continue
         while generation < lane.wanted:
-            with contextlib.suppress(EOFError):
+            try:
                 generation, state = reloads.recv()
-                menu = Menu.of_state(state)
+            except EOFError:  # the loop is gone
+                return
+            menu = Menu.of_state(state)
         place = tail % depth
         if head - tail >= BLOCK and depth - place >= BLOCK:
             part = slice(place, place + BLOCK)
