@@ -118,6 +118,7 @@ def stream(
     pool = Pool(menu, lambda number: events.x[events.row(number)], how.workers)
     watcher = None
     try:
+        watcher = watch.started(how.prometheus, total)
         with console.working(f"trigger: {how.workers} workers"):
             pool.wait()
         loop = Loop(
@@ -131,7 +132,6 @@ def stream(
             insist_on_sink=how.on_sink == "stop",
             say=console.say,
         )
-        watcher = watch.started(how.prometheus, total)
         with _signals(loop, read), _quiet():
 
             def each(one: Loop) -> None:

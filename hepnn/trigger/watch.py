@@ -130,13 +130,13 @@ def _view(values: Any, ended: Any, port: int | None, total: int | None, shown: b
         from prometheus_client import start_http_server
 
         start_http_server(port, registry=metrics(values))
-    live = None
-    if shown:
-        from rich.live import Live
+    from rich.live import Live
 
-        live = Live(console=console.stderr, auto_refresh=False, transient=True)
-        live.start()
+    live: Live | None = None
     while not ended.wait(0.25) and os.getppid() == parent:
+        if shown and live is None and values[0]:  # the loop runs
+            live = Live(console=console.stderr, auto_refresh=False, transient=True)
+            live.start()
         if live is not None:
             live.update(table(dict(zip(NUMBERS, values, strict=True)), total), refresh=True)
     if live is not None:
