@@ -1,7 +1,8 @@
 """hepnn: one network, the same bits in Keras, TFLite, HLS and Verilog.
 
 The public names are those of the command line: `train`, `adopt`, `deploy`, `agree`,
-`evaluate`, `open_run`. They are loaded when used; importing hepnn imports no TensorFlow.
+`evaluate`, `open_run`, and the module `trigger`. They are loaded when used; importing hepnn
+imports no TensorFlow.
 """
 
 from __future__ import annotations
@@ -23,12 +24,16 @@ _PUBLIC = {
     "HepnnError": "hepnn.errors",
 }
 
-__all__ = list(_PUBLIC)
+_MODULES = ("trigger",)
+
+__all__ = [*_PUBLIC, *_MODULES]
 
 
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"hepnn.{name}")
     raise AttributeError(f"module 'hepnn' has no attribute {name!r}")
 
 

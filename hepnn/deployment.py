@@ -224,6 +224,7 @@ def _quantities(run: Run, part: str | None) -> dict[str, Any]:
         "inputs": inputs,
         "outputs": {
             "task": run.recipe.task.name,
+            "options": run.recipe.task.model_dump(mode="json", exclude={"name"}),
             "names": data["classes"],
             "targets": data["targets"],
             "after": after if data["targets"] else "none",

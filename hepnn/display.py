@@ -118,6 +118,79 @@ def _range(one: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def threshold(chosen: dict[str, Any], as_json: bool) -> None:
+    """Print a trigger's threshold and what it gives."""
+    if as_json:
+        json_document({key: value for key, value in chosen.items() if key != "vectors"})
+        return
+    rows = [
+        {"": chosen["score"], "value": f"{chosen['threshold']:.6g}"}
+        | {"interval": _interval(chosen["threshold_interval"])}
+    ]
+    for name in ("background", "signal_efficiency"):
+        if (found := chosen[name]) is not None:
+            rows.append(
+                {"": name.replace("_", " "), "value": f"{found['value']:.4g}"}
+                | {"interval": _interval(found["interval"])}
+            )
+    table(rows)
+
+
+def stream(document: dict[str, Any], as_json: bool) -> None:
+    """Print the account of a stream, and what it was like."""
+    if as_json:
+        json_document(document)
+        return
+    account, latency = document["account"], document["latency_us"]
+    quantiles = ", ".join(
+        f"{name} {value:,.1f}"
+        for name, value in latency.items()
+        if name != "bins" and value is not None
+    )
+    found = {
+        "latency, us": quantiles,
+        "missed deadlines": document["missed_deadlines"],
+        "throughput": f"{document['throughput_hz']:,.0f} Hz",
+        "accepted": _rate(document["accepted_rate_hz"]),
+        "dead time": _percent(document["dead_time"]),
+        "queue": f"{document['queue_depth']['mean']:.1f} on average, "
+        f"{document['queue_depth']['max']} at most",
+        "workers replaced": document["workers_replaced"] or None,
+    }
+    for name in ("efficiency", "background"):
+        shares = document[name] and document[name]["of_decided"]
+        if shares:
+            interval = _interval(shares["interval"])
+            found[name] = f"{shares['value']:.4g} {interval}, {_rate(document[name]['rate_hz'])}"
+    for name, item in document["items"].items():
+        if len(document["items"]) > 1 and name != "shadow":
+            found[f"item {name}"] = (
+                f"{_rate(item['rate_hz'])}, {_rate(item['unique_rate_hz'])} alone"
+            )
+    if "shadow" in document:
+        found["shadow"] = f"decides otherwise in {document['shadow']['disagreements']} events"
+    if document["output"]:
+        found["written"] = f"{document['output']['written']} to {document['output']['path']}"
+    table([{"": key, " ": value} for key, value in found.items() if value is not None])
+    for reason, count in account["reasons"].items():
+        print(f"{count} {reason}")
+    for fault in document["faults"]:
+        print(f"alarm: {fault}")
+    verdict = "balances" if account["balances"] else "does not balance"
+    print(
+        f"{account['in']} in = {account['accepted']} accepted + {account['rejected']} rejected + "
+        f"{account['dropped']} dropped + {account['failed']} failed: {verdict}"
+    )
+
+
+def _interval(interval: list[float] | None) -> str:
+    return "" if interval is None else f"[{interval[0]:.4g}, {interval[1]:.4g}]"
+
+
+def _rate(rate: dict[str, float]) -> str:
+    return f"{rate['value']:,.1f} ± {rate['error']:.1f} Hz"
+
+
 def signs(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row of the support matrix with a sign for each target."""
     from hepnn.architectures.support import VOCABULARIES, sign

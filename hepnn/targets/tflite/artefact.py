@@ -10,8 +10,9 @@ from typing import Any, Literal
 
 import numpy as np
 
-from hepnn.errors import RunError, TargetError
-from hepnn.targets.interface import events, one_line
+from hepnn.errors import RunError
+from hepnn.targets.interface import events
+from hepnn.targets.tflite import interpreter
 
 #: Calls timed for the latency, after as many unmeasured ones as warm the caches.
 _TIMED, _WARM = 4000, 500
@@ -109,32 +110,11 @@ class TFLiteArtefact:
         return "whole graph" if whole else f"in {len(delegates)} parts"
 
     def _open(self) -> Any:
-        from ai_edge_litert.interpreter import Interpreter, OpResolverType
-
         try:
             content = self.path.read_bytes()
         except OSError as error:
             raise RunError(f"{self.path}: cannot be read: {error.strerror}") from error
-        size = self._entry.get("bytes")
-        if content[4:8] != b"TFL3" or (size is not None and len(content) != size):
-            # The interpreter maps the file as it lies there, and may crash on half of one.
-            raise RunError(f"{self.path}: damaged or cut short; run 'hepnn deploy' again")
-
-        def prepared(**options: Any) -> Any:
-            lite = Interpreter(model_content=content, num_threads=self._threads, **options)
-            lite.allocate_tensors()
-            return lite
-
-        try:
-            try:
-                return prepared()
-            except RuntimeError as error:  # of some int8 networks; LiteRT's own kernels take them
-                if "XNNPACK" not in str(error):
-                    raise
-            alone = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-            return prepared(experimental_op_resolver_type=alone)
-        except (ValueError, RuntimeError) as error:
-            raise TargetError(f"{self.path}: LiteRT refuses it: {one_line(error)}") from error
+        return interpreter.opened(content, self.path, self._threads, self._entry.get("bytes"))
 
     def _host(self, x: np.ndarray) -> np.ndarray:
         """Do what the interface leaves outside the file: the scaling and the int8 grid."""

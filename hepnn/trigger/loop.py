@@ -1,0 +1,287 @@
+"""The loop: events arrive, wait, are scored by workers, decided, and settled.
+
+It is driven by a clock that can be any: the machine's monotonic one, which no change of the time
+of day moves, or one that a test moves.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+import numpy as np
+
+from hepnn.errors import HepnnError
+from hepnn.trigger.menu import Menu
+from hepnn.trigger.overload import Queue, Waiting
+from hepnn.trigger.pool import Answers, Workers
+from hepnn.trigger.sink import Sink
+from hepnn.trigger.tally import Tally
+
+#: Events that are taken in at once.
+AT_ONCE = 4096
+
+#: Time in ns between looks after the workers.
+LOOKS = 10_000_000
+
+#: An event whose worker dies so often is failed.
+TRIES = 3
+
+
+class Clock(Protocol):
+    """Time, in ns."""
+
+    def now(self) -> int:
+        """Return the time."""
+
+    def pause(self, until: int) -> None:
+        """Wait; it may be for less."""
+
+
+class Monotonic:
+    """The machine's monotonic clock."""
+
+    #: What a sleep takes longer than it should, about.
+    LATE = 120_000
+
+    def now(self) -> int:
+        """Return the time."""
+        return time.monotonic_ns()
+
+    def pause(self, until: int) -> None:
+        """Sleep, a millisecond at most; what is nearer than a sleep can hit is waited for awake."""
+        left = until - time.monotonic_ns() - self.LATE
+        if left > 0:
+            time.sleep(min(left, 1_000_000) * 1e-9)
+        else:
+            os.sched_yield()
+
+
+class Loop:
+    """One stream.
+
+    Parameters
+    ----------
+    menu
+        That decides.
+    tally
+        Counts.
+    queue
+        Where events wait.
+    workers
+        Score events.
+    arrivals
+        Blocks of times after the start in ns; None for as fast as there is room.
+    events
+        How many come; None for without end.
+    clock
+        Time.
+    sink
+        Where accepted events go.
+    insist_on_sink
+        Stop when the sink has failed.
+    say
+        Is told what happens.
+    """
+
+    def __init__(
+        self,
+        menu: Menu,
+        tally: Tally,
+        queue: Queue,
+        workers: Workers,
+        arrivals: Iterator[np.ndarray] | None,
+        *,
+        events: int | None = None,
+        clock: Clock | None = None,
+        sink: Sink | None = None,
+        insist_on_sink: bool = True,
+        say: Callable[[str], None] = lambda text: None,
+    ) -> None:
+        self.tally, self.queue, self.workers = tally, queue, workers
+        self.clock: Clock = clock or Monotonic()
+        self.stopping: str | None = None
+        self.reloads = {"done": 0, "refused": 0}
+        self._menus = {0: menu}
+        self._arrivals, self._events = arrivals, events
+        self._sink, self._insist, self._say = sink, insist_on_sink, say
+        self._due = np.zeros(0, np.int64)
+        self._cursor = self._number = 0
+        self._returned: list[Waiting] = []
+        self._tries: Counter[int] = Counter()
+        self.started = self._last = self.clock.now()
+        self._look = 0
+
+    def run(self, each: Callable[[Loop], None] = lambda loop: None) -> None:
+        """Run until every event is settled.
+
+        Parameters
+        ----------
+        each
+            Called once a turn.
+        """
+        self.started = self._last = self.clock.now()
+        while not self.finished:
+            if not self.step():
+                self.clock.pause(self.following)
+            each(self)
+
+    @property
+    def finished(self) -> bool:
+        """Whether no more events come, and every one is settled."""
+        ended = self.stopping is not None or self._number == self._events
+        return ended and not self._waiting and not self.workers.held
+
+    @property
+    def following(self) -> int:
+        """The time in ns until which nothing is to be done but to wait for workers."""
+        now = self.clock.now()
+        if self._arrivals is None or self.stopping or self._number == self._events:
+            return now + 200_000
+        if self.queue.room == 0:
+            return now + 200_000
+        self._fill()
+        return self.started + int(self._due[self._cursor])
+
+    def step(self) -> bool:
+        """Do what is to be done now; return whether there was anything."""
+        now = self.clock.now()
+        depth = self._waiting + self.workers.held
+        self.tally.queue(now, self._last, depth, self.queue.free == 0)
+        self._last = now
+        if self._sink is not None and self._sink.failed and self._insist:
+            self.stop(self._sink.failed)
+        worked = self._collect()
+        if now >= self._look:
+            self._look = now + LOOKS
+            self._recover(now)
+        worked |= self._admit(now)
+        worked |= self._dispatch()
+        return worked
+
+    def stop(self, reason: str) -> None:
+        """Let no more events in; those that are will be settled."""
+        if self.stopping is None:
+            self.stopping = reason
+            self._say(f"stopping: {reason}")
+
+    def reload(self, read: Callable[[], Menu]) -> None:
+        """Take another menu, if it can be read and looks at the same events; else keep the old."""
+        now = self._menus[max(self._menus)]
+        try:
+            menu = read()
+            if (menu.shape, menu.features, menu.names) != (now.shape, now.features, now.names):
+                raise HepnnError("it has other features or items: start anew")
+        except HepnnError as error:
+            self.reloads["refused"] += 1
+            self._say(f"not reloaded, the old one is kept: {error}")
+            return
+        generation = max(self._menus) + 1
+        self._menus[generation] = menu
+        self.workers.reload(menu, generation)
+        self.reloads["done"] += 1
+        self._say("reloaded")
+
+    @property
+    def _waiting(self) -> int:
+        return len(self.queue) + sum(len(part.number) for part in self._returned)
+
+    def _admit(self, now: int) -> bool:
+        """Take in what has arrived."""
+        if self.stopping is not None or self._number == self._events:
+            return False
+        most = AT_ONCE if self._events is None else min(AT_ONCE, self._events - self._number)
+        if self._arrivals is None:
+            count = min(most, self.queue.free)
+            arrival = np.full(count, now)
+        else:
+            room = self.queue.room
+            most = most if room is None else min(most, room)
+            self._fill()
+            block = self._due[self._cursor : self._cursor + most]
+            count = int(np.searchsorted(block, now - self.started, side="right"))
+            arrival = block[:count] + self.started
+            self._cursor += count
+        if not count:
+            return False
+        number = np.arange(self._number, self._number + count)
+        self._number += count
+        self.tally.arrived(number, arrival)
+        account, source = self.tally.account, self.tally.source
+        fault = source.fault[source.row(number)]
+        if fault.any():
+            for place, reason in enumerate(source.faults):
+                account.settle("failed", number[fault == place + 1], reason)
+            number, arrival = number[fault == 0], arrival[fault == 0]
+        for dropped, reason in self.queue.offer(number, arrival):
+            account.settle("dropped", dropped, reason)
+        return True
+
+    def _dispatch(self) -> bool:
+        waiting = self._waiting
+        return bool(waiting) and self.workers.put(self._take, waiting) > 0
+
+    def _take(self, most: int) -> Waiting:
+        """Return events for a worker: first those that another one left behind."""
+        if self._returned:
+            part = self._returned.pop(0)
+            if len(part.number) > most:
+                self._returned.insert(0, Waiting(*(array[most:] for array in part)))
+            return Waiting(*(array[:most] for array in part))
+        return self.queue.take(most)
+
+    def _collect(self) -> bool:
+        """Settle what was answered, as long as what is accepted can be put somewhere."""
+        if self._sink is not None and not self._sink.ready:
+            return False
+        found = self.workers.collect()
+        for answers in found:
+            for generation in np.unique(answers.generation):
+                self._settle(answers, int(generation))
+        return bool(found)
+
+    def _settle(self, answers: Answers, generation: int) -> None:
+        menu, chosen = self._menus[generation], answers.generation == generation
+        events = Waiting(*(array[chosen] for array in answers.events))
+        scores, done = answers.scores[chosen], answers.done[chosen]
+        kept, accepted = self.tally.decided(menu, events, scores, done)
+        if self._sink is None or not accepted.any():
+            return
+        source = self.tally.source
+        rows = source.row(events.number[accepted])
+        columns = {"number": events.number[accepted]}
+        x = source.x[rows]
+        if x.ndim == 2:
+            columns |= {name: x[:, place] for place, name in enumerate(menu.features)}
+        else:
+            columns["x"] = x
+        for place, name in enumerate(menu.names):
+            columns[f"score_{name}"] = scores[accepted, place]
+        bits = (kept[accepted] << np.arange(kept.shape[1])).sum(axis=1)
+        columns["items"] = bits
+        columns["prescale"] = events.prescale[accepted]
+        columns["arrival_ns"] = events.arrival[accepted] - self.started
+        columns["latency_ns"] = done[accepted] - events.arrival[accepted]
+        if source.y is not None:
+            columns["label"] = source.y[rows]
+        self._sink.put(columns)
+
+    def _recover(self, now: int) -> None:
+        """Do again what workers held that died; what they die of is failed."""
+        for held in self.workers.recover(now):
+            self._say(f"a worker died with {len(held.number)} events: done again by another one")
+            self._tries.update(held.number.tolist())
+            hopeless = np.array([self._tries[one] >= TRIES for one in held.number.tolist()], bool)
+            self.tally.account.settle("failed", held.number[hopeless], "its workers died")
+            again = Waiting(*(array[~hopeless] for array in held))
+            if len(again.number):
+                self._returned.append(again)
+
+    def _fill(self) -> None:
+        """Have a time for the next event."""
+        if self._arrivals is not None and len(self._due) - self._cursor < AT_ONCE:
+            self._due = np.concatenate([self._due[self._cursor :], next(self._arrivals)])
+            self._cursor = 0

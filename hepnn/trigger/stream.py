@@ -1,0 +1,277 @@
+"""`hepnn trigger RUN --source ...`: a stream from its source to its account."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from hepnn import console
+from hepnn.trigger import arrivals, sink, source, thresholds, watch
+from hepnn.trigger.drift import LIMIT, Drift
+from hepnn.trigger.loop import Loop
+from hepnn.trigger.menu import Item, Menu
+from hepnn.trigger.overload import Queue
+from hepnn.trigger.pool import Pool
+from hepnn.trigger.source import Source
+from hepnn.trigger.tally import Tally
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a stream runs.
+
+    Attributes
+    ----------
+    rate : float or None
+        Events a second that arrive, in Hz; not needed as fast as possible.
+    arrivals : str
+        `poisson`, `bunches` or `fast`.
+    events : int or None
+        How many; as many as the source has by default, 0 for without end.
+    deadline : float or None
+        Time from arrival to decision in us that shall not be exceeded.
+    workers : int
+        Processes.
+    policy : str
+        Of overload: a row of `hepnn.trigger.overload.POLICIES`.
+    queue : int
+        Events that wait at most.
+    output : Path or None
+        A `.parquet` or `.root` file for accepted events.
+    on_sink : str
+        `stop`, or `go-on` when the output fails.
+    seed : int
+        Of arrivals, of drawn events, of the prescale policy.
+    plot : Path or None
+        Picture of latencies and the queue.
+    limit : float
+        Distance of a histogram from its reference that is an alarm.
+    prometheus : int or None
+        Port for metrics.
+    """
+
+    rate: float | None = None
+    arrivals: str = "poisson"
+    events: int | None = None
+    deadline: float | None = None
+    workers: int = 1
+    policy: str = "block"
+    queue: int = 8192
+    output: Path | None = None
+    on_sink: str = "stop"
+    seed: int = 0
+    plot: Path | None = None
+    limit: float = LIMIT
+    prometheus: int | None = None
+
+
+def stream(
+    menu: Menu,
+    wanted: str | Source,
+    settings: Settings | None = None,
+    *,
+    read: Callable[[], Menu] | None = None,
+    during: Callable[[Loop], None] = lambda loop: None,
+) -> dict[str, Any]:
+    """Replay events, decide, and account for every one.
+
+    Parameters
+    ----------
+    menu
+        That decides.
+    wanted
+        The events, or as `hepnn.trigger.source.opened` takes them.
+    settings
+        How.
+    read
+        Reads the menu again, on SIGHUP.
+    during
+        Called at every turn of the loop.
+
+    Returns
+    -------
+    dict
+        The document of `hepnn trigger --json`; `holds` says whether the account balances, the
+        output is whole, and nothing has drifted.
+
+    Raises
+    ------
+    HepnnError
+        If a setting or a source is wrong.
+    """
+    how = settings or Settings()
+    come = arrivals.times(how.arrivals, how.rate, how.seed)
+    events = wanted if isinstance(wanted, Source) else source.opened(wanted, menu, how.seed)
+    queue = Queue(how.queue, how.policy, how.seed)
+    deadline = None if how.deadline is None else int(how.deadline * 1000)
+    tally = Tally(menu, events, deadline, drift_of(menu, how.limit))
+    total = len(events) if how.events is None else how.events or None
+    out = None if how.output is None else sink.Sink(how.output)
+    pool = Pool(menu, lambda number: events.x[events.row(number)], how.workers)
+    watcher = None
+    try:
+        watcher = watch.started(how.prometheus, total)
+        with console.working(f"trigger: {how.workers} workers"):
+            pool.wait()
+        loop = Loop(
+            menu,
+            tally,
+            queue,
+            pool,
+            come,
+            events=total,
+            sink=out,
+            insist_on_sink=how.on_sink == "stop",
+            say=console.say,
+        )
+        with _signals(loop, read), _quiet():
+
+            def each(one: Loop) -> None:
+                watcher.look(one)
+                during(one)
+
+            console.say("trigger: running")
+            loop.run(each)
+        seconds = (loop.clock.now() - loop.started) / 1e9
+    finally:
+        pool.stop()
+        if watcher is not None:
+            watcher.stop()
+        if out is not None:
+            out.close()
+    document = {
+        "source": events.name,
+        "arrivals": how.arrivals,
+        "rate_hz": how.rate,
+        "seed": how.seed,
+        "policy": how.policy,
+        "workers": how.workers,
+        "workers_replaced": pool.replaced,
+        "deadline_us": how.deadline,
+        "stopped": loop.stopping,
+        "reloads": loop.reloads,
+        **tally.document(seconds),
+        "output": None if out is None else _written(out, tally),
+    }
+    document["faults"] = _faults(document)
+    document["holds"] = not document["faults"]
+    if how.plot is not None:
+        from hepnn.plots import trigger
+
+        trigger.draw(document, how.plot)
+    return document
+
+
+def drift_of(menu: Menu, limit: float = LIMIT) -> Drift | None:
+    """Return the reference that a stream is compared with; None where the run keeps no events."""
+    first = menu.items[0].trigger.export
+    if first.run is None or first.features != menu.features:
+        return None
+    run = first.opened_run()
+    if not all((run.path / "data" / f"{name}.npz").is_file() for name in _SPLITS):
+        return None
+    validation = run.events("validation").x
+    scores = menu.score(np.ascontiguousarray(validation))
+    kept = np.any(menu.kept(menu.passed(scores), np.arange(len(scores))), axis=1)
+    training = run.events("calibration").x
+    expected = (float(kept.mean()), len(scores))
+    return Drift(training, menu.features, scores, menu.names, expected, limit)
+
+
+def with_shadow(menu: Menu, shadow: Any) -> Menu:
+    """Return the menu with a network beside it that sees the same events and accepts nothing.
+
+    Parameters
+    ----------
+    menu
+        Its first item's signal and, where none is stored, threshold are the shadow's.
+    shadow
+        A `Trigger`.
+    """
+    if shadow.threshold is None:
+        shadow.threshold = menu.items[0].trigger.threshold
+    return Menu([*menu.items, Item("shadow", shadow, shadow=True)], menu.seed)
+
+
+def checked(menu: Menu) -> Menu:
+    """Return a menu whose networks repeat the outputs that are kept with their thresholds.
+
+    Raises
+    ------
+    RunError
+        If one does not.
+    """
+    for item in menu.items:
+        thresholds.insist_on_vectors(item.trigger)
+    return menu
+
+
+_SPLITS = ("calibration", "validation")
+
+
+def _written(out: sink.Sink, tally: Tally) -> dict[str, Any]:
+    accepted = tally.account.counts["accepted"]
+    return {
+        "path": str(out.path),
+        "written": out.written,
+        "lost": accepted - out.written,
+        "failed": out.failed,
+    }
+
+
+def _faults(document: dict[str, Any]) -> list[str]:
+    """Return in words what does not hold."""
+    found = list((document.get("monitoring") or {}).get("alarms", []))
+    if not document["account"]["balances"]:
+        found.insert(0, "the account does not balance")
+    output = document["output"]
+    if output and output["lost"]:
+        found.append(f"{output['lost']} accepted events are not written: {output['failed']}")
+    return found
+
+
+@contextlib.contextmanager
+def _signals(loop: Loop, read: Callable[[], Menu] | None) -> Iterator[None]:
+    """Stop cleanly on SIGINT and SIGTERM; read the menu again on SIGHUP."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def reload(*_: Any) -> None:
+        if read is not None:
+            # Beside the loop, which goes on with the old one until then.
+            threading.Thread(target=loop.reload, args=(read,), daemon=True).start()
+
+    def stop(number: int, _: Any) -> None:
+        loop.stop(signal.Signals(number).name)
+
+    handlers = {signal.SIGINT: stop, signal.SIGTERM: stop, signal.SIGHUP: reload}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the collector of garbage out of the loop."""
+    enabled = gc.isenabled()
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+        if enabled:
+            gc.enable()
