@@ -117,12 +117,12 @@ def write(
                     },
                 }
             )
-    content = {"target": "tflite", "threads": kit.threads, "forms": entries}
-    files.write_json(directory / NAME, content)
+    described = {"target": "tflite", "threads": kit.threads, "forms": entries}
+    files.write_json(directory / NAME, described)
     made = load(directory)
     if kit.tflite.project == "cpp":
         added = program.write(directory, model, made[0], calibration)
-        files.write_json(directory / NAME, {**content, **added})
+        files.write_json(directory / NAME, {**described, **added})
     return made
 
 
