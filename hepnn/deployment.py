@@ -21,6 +21,9 @@ from hepnn.tasks import get as get_task
 #: them outside the network.
 QUANTITIES = "quantities.json"
 
+#: In a run, by stage and export: what decisions are cut at, and the file that it was chosen for.
+THRESHOLDS = "trigger.json"
+
 
 def deploy(
     run: Run,
@@ -155,7 +158,12 @@ def ship(run: Run, request: TargetRequest) -> None:
                 "seconds": time.perf_counter() - began,
             }
             files.write_json(folder / "target.json", described)
-            handover.write(folder, target=described, quantities=quantities)
+            handover.write(
+                folder,
+                target=described,
+                quantities=quantities,
+                threshold=_threshold(run, f"{stage}/{label}", folder),
+            )
     console.say(f"{request.name}: {final} ({time.perf_counter() - began:.1f} s)")
     if not made:
         console.say(f"{request.name}: written only; nothing here can run it")
@@ -230,6 +238,18 @@ def _quantities(run: Run, part: str | None) -> dict[str, Any]:
             "after": after if data["targets"] else "none",
         },
     }
+
+
+def _threshold(run: Run, label: str, folder: Path) -> dict[str, Any] | None:
+    """Return the threshold that a run keeps for an export, if it was chosen for this very file."""
+    path = run.path / THRESHOLDS
+    kept = files.read_json(path).get(label) if path.is_file() else None
+    if kept is None:
+        return None
+    if kept.get("sha256") not in {files.sha256(file) for file in folder.glob("*.tflite")}:
+        console.say(f"{label}: its threshold in {THRESHOLDS} was chosen for another file: left out")
+        return None
+    return {**kept, "outputs": getattr(get_task(run.recipe.task), "outputs", None)}
 
 
 def _stage_of(request: TargetRequest, stages: list[str]) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from hepnn import files
-from hepnn.handover import header, licences, ports, readme
+from hepnn.handover import header, licences, ports, program, readme
 
 SUMS = "SHA256SUMS"
 
@@ -20,7 +20,13 @@ SUMS = "SHA256SUMS"
 _NOTES = "target.json"
 
 
-def write(folder: Path, *, target: dict[str, Any], quantities: dict[str, Any]) -> None:
+def write(
+    folder: Path,
+    *,
+    target: dict[str, Any],
+    quantities: dict[str, Any],
+    threshold: dict[str, Any] | None = None,
+) -> None:
     """Write the papers of an export, the checksums last.
 
     Parameters
@@ -31,6 +37,9 @@ def write(folder: Path, *, target: dict[str, Any], quantities: dict[str, Any]) -
         As in `target.json`: run, stage, its checksum, kit, costs.
     quantities
         As in `quantities.json`: what goes in and comes out.
+    threshold
+        What the run keeps for the shipped file, as `program.header` takes it; None where there
+        is none.
 
     Raises
     ------
@@ -43,8 +52,12 @@ def write(folder: Path, *, target: dict[str, Any], quantities: dict[str, Any]) -
         files.write_text(folder / ports.NAME, ports.csv(rows))
     if target["target"] == "cpp":
         files.write_text(folder / header.NAME, header.text(rows, content["project"]["namespace"]))
+    if "program" in content:
+        files.write_text(
+            folder / program.NAME, program.header(content, target, quantities, threshold)
+        )
     taken = licences.write(folder)
-    text = readme.text(folder, content, target, quantities, rows, taken)
+    text = readme.text(folder, content, target, quantities, rows, taken, threshold)
     files.write_text(folder / "README.md", text)
     names = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
     sums = [

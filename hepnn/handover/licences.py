@@ -39,6 +39,7 @@ _SIEMENS = "Siemens EDA (Mentor Graphics), Algorithmic C"
 
 _PARTS = (
     Part("the C++ sources", "network.cpp", "hepnn", "hepnn"),
+    Part("the C++ sources and `CMakeLists.txt`", "hepnn_litert.hpp", "hepnn", "hepnn"),
     Part("the HLS sources, scripts and test bench", "hls4ml_config.yml", "hls4ml", "hls4ml"),
     Part("`firmware/ap_types/`", "firmware/ap_types/*.h", "Xilinx", "hls4ml", "Apache-2.0"),
     Part("`firmware/ac_types/`", "firmware/ac_types/**/*.h", _SIEMENS, "hls4ml", "Apache-2.0"),

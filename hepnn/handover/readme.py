@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hepnn.handover import ports
+from hepnn.handover import ports, program
 
 #: Numbers that are listed; of more there is the table of comma-separated values.
 _LISTED = 256
@@ -39,6 +39,7 @@ def text(
     quantities: dict[str, Any],
     rows: Sequence[dict[str, str]],
     taken: Sequence[tuple[str, str, str]],
+    threshold: dict[str, Any] | None = None,
 ) -> str:
     """Return the page.
 
@@ -52,6 +53,8 @@ def text(
         Of the interface, as `ports.rows` gives them.
     taken
         What is whose, as `licences.write` gives it.
+    threshold
+        What a decision is cut at; None where the run has none.
     """
     parts = [_head(target)]
     if target["target"] == "hls4ml":
@@ -60,6 +63,8 @@ def text(
         parts.append(_rtl(folder, content))
     elif target["target"] == "cpp":
         parts.append(_cpp(content))
+    elif "program" in content:
+        parts.append(program.readme(content, threshold))
     if "vectors" in content:
         parts.append(_vectors(content["vectors"]))
     parts += [_host(content, quantities), _interface(content, rows), _licences(taken)]

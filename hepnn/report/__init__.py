@@ -67,6 +67,7 @@ def write(run: Run) -> Path:
         class_groups=tables.by_name(contents),
         layer_rows=tables.layers(contents),
         targets=[tables.targets(contents, stage) for stage in _shipped(contents)],
+        form_rows=tables.forms(contents),
         pictures={stage: _pictures(run, stage, titles) for stage in contents.stages},
         commands=_commands(contents),
     )

@@ -21,6 +21,7 @@ def stages(contents: Contents) -> list[dict[str, Any]]:
         _row("mean IoU", [_measured(m, "mean_iou", {}) for m in metrics]),
         _row("pixel accuracy", [_measured(m, "pixel_accuracy", _PER_CENT) for m in metrics]),
         _row("variance explained", [_measured(m, "explained", _PER_CENT) for m in metrics]),
+        _row("calibration error (ECE)", [_calibration(m) for m in metrics]),
         _row("loss", [numbers.significant(m.get("loss"), 4) for m in metrics]),
         _row("parameters", [numbers.count(m.get("parameters")) for m in metrics]),
         _row("weights that are zero", [_zeros(m) for m in metrics]),
@@ -93,6 +94,7 @@ def targets(contents: Contents, stage: str) -> dict[str, Any]:
             [numbers.percent(one.get("max_efficiency_shift")) for one in figures],
         ),
     ]
+    rows.append(_row("calibration error (ECE)", [_calibration(one) for one in figures]))
     written = [exports.get(name, {}) for name in names]
     costed = [
         {figure.label: figure for figure in costs.figures(one.get("cost", {}))} for one in written
@@ -106,6 +108,33 @@ def targets(contents: Contents, stage: str) -> dict[str, Any]:
     rows = [row for row in rows if any(cell["text"] != numbers.NOTHING for cell in row["cells"])]
     events = found.get("events")
     return {"stage": stage, "names": names, "rows": rows, "sources": sources, "events": events}
+
+
+def forms(contents: Contents) -> list[dict[str, Any]]:
+    """Return a row a TFLite file, whatever its stage: size, latency, and what it changes."""
+    rows = []
+    for stage in contents.stages:
+        compared = contents.agreement.get(stage, {}).get("artefacts", {})
+        for name, written in contents.exports.get(stage, {}).items():
+            if written.get("target") != "tflite":
+                continue
+            cost, found = written.get("cost", {}), compared.get(name, {})
+            latency = cost.get("latency_ns", {})
+            values = [
+                numbers.size(cost.get("bytes")),
+                numbers.nanoseconds(latency.get("p50")),
+                numbers.nanoseconds(latency.get("p99")),
+                found.get("promise"),
+                numbers.percent(found.get("decision_flips")),
+                _calibration(found),
+                _calibration({"calibration_error": found.get("reference_calibration_error")}),
+            ]
+            rows.append(_row(f"{stage}: {name}", values))
+    return rows
+
+
+def _calibration(figures: dict[str, Any]) -> str:
+    return numbers.percent(figures.get("calibration_error"))
 
 
 def _group(contents: Contents, figure: Figure, key: str, point: str | None) -> dict[str, Any]:

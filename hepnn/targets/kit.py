@@ -63,6 +63,14 @@ class CPPOptions(Declaration):
     timeout_s: float = Field(1800.0, gt=0, description="when compiling is given up")
 
 
+class TFLiteOptions(Declaration):
+    """What is written beside the `.tflite` files."""
+
+    project: Literal["none", "cpp"] = Field(
+        "none", description="`cpp`: a CMake project that runs the float32 form"
+    )
+
+
 class Resources(Declaration):
     """What a part has, from the vendor's product table."""
 
@@ -86,6 +94,7 @@ class Kit(Declaration):
     resources: Resources | None = None
     share: float = Field(1.0, gt=0, le=1, description="of the resources, for this network")
     threads: int = Field(1, ge=1)
+    tflite: TFLiteOptions = TFLiteOptions()
     hls4ml: HLSOptions = HLSOptions()
     rtl: RTLOptions = RTLOptions()
     cpp: CPPOptions = CPPOptions()

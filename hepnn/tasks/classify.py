@@ -15,7 +15,7 @@ from scipy.special import betaincinv
 
 from hepnn.errors import RecipeError
 from hepnn.run import Events
-from hepnn.tasks import Figure, Words, bootstrap, roc
+from hepnn.tasks import Figure, Words, bootstrap, calibration, roc
 from hepnn.tasks.bootstrap import COVERAGE, central
 from hepnn.tasks.scaling import Scaling
 
@@ -145,6 +145,7 @@ class Classify:
             "loss": float(np.average(-np.log(np.maximum(picked, 1e-300)), weights=weight)),
             "accuracy": float(np.average(right, weights=weight)),
             "confusion": confusion.tolist(),
+            "calibration_error": calibration.error(probability, decided, events.y, weight),
         }
         drawn = bootstrap.draws(len(events), seed)
         if np.all(weight == weight[0]):
@@ -207,7 +208,9 @@ class Classify:
         """Return what other logits change.
 
         `decision_flips` is the fraction of events decided otherwise, `max_efficiency_shift` the
-        largest change, over classes and background rates, of the signal efficiency.
+        largest change, over classes and background rates, of the signal efficiency;
+        `calibration_error` is that of the answer, `reference_calibration_error` that of the
+        reference (`hepnn.tasks.calibration`).
 
         Parameters
         ----------
@@ -218,11 +221,18 @@ class Classify:
         scaling, names
             Of no meaning here.
         """
+        both = (reference, answer)
+        scores, decided = [self.scores(one) for one in both], [self.decisions(one) for one in both]
+        weight = events.weight.astype(np.float64)
+        errors = [
+            calibration.error(score, given, events.y, weight)
+            for score, given in zip(scores, decided, strict=True)
+        ]
         return {
-            "decision_flips": float(np.mean(self.decisions(reference) != self.decisions(answer))),
-            "max_efficiency_shift": _efficiency_shift(
-                self.scores(reference), self.scores(answer), events
-            ),
+            "decision_flips": float(np.mean(decided[0] != decided[1])),
+            "max_efficiency_shift": _efficiency_shift(scores[0], scores[1], events),
+            "calibration_error": errors[1],
+            "reference_calibration_error": errors[0],
         }
 
 

@@ -84,11 +84,13 @@ def write(
     TargetError
         If a format is unknown or the converter refuses the model.
     """
-    from hepnn.targets.tflite import convert
+    from hepnn.targets.tflite import convert, program
 
     shape = single_input(model, "tflite")
     model = without_noise(model)
     wanted = _wanted(formats, exact)
+    if kit.tflite.project == "cpp" and wanted[0] != "float32":
+        raise TargetError(f"target tflite: the C++ of kit {kit.name} runs float32: name it first")
     entries = []
     with logged(directory / "build.log"):
         for form in wanted:
@@ -115,10 +117,13 @@ def write(
                     },
                 }
             )
-    files.write_json(
-        directory / NAME, {"target": "tflite", "threads": kit.threads, "forms": entries}
-    )
-    return load(directory)
+    described = {"target": "tflite", "threads": kit.threads, "forms": entries}
+    files.write_json(directory / NAME, described)
+    made = load(directory)
+    if kit.tflite.project == "cpp":
+        added = program.write(directory, model, made[0], calibration)
+        files.write_json(directory / NAME, {**described, **added})
+    return made
 
 
 def load(directory: Path) -> list[TFLiteArtefact]:
