@@ -41,8 +41,6 @@ LIMIT, ROUNDS, CALLS = 2000, 15, 1000
 def measure(recipe: str, changes: dict[str, Any], runs: Path) -> dict[str, float]:
     """Train a recipe for two epochs and time both of its files; return nanoseconds and ratio."""
     from hepnn import pipeline
-    from hepnn.targets.tflite import convert
-    from hepnn.training import network
 
     settings = {
         **changes,
@@ -51,7 +49,14 @@ def measure(recipe: str, changes: dict[str, Any], runs: Path) -> dict[str, float
         "compress": [QUANTIZE],
         "targets": [],
     }
-    run = pipeline.train(recipe, settings, runs=runs, name=recipe)
+    return of_run(pipeline.train(recipe, settings, runs=runs, name=recipe))
+
+
+def of_run(run: Any) -> dict[str, float]:
+    """Return nanoseconds of both files of a trained run, and their ratio."""
+    from hepnn.targets.tflite import convert
+    from hepnn.training import network
+
     event = run.events("test").x[:1]
     files = [convert.float32(network.of_run(run, stage)) for stage in ("float", "quantized")]
     plain, exact = times(files, event)

@@ -8,7 +8,9 @@ on random ones: in range, at the ends of range, and up to nine orders of magnitu
 
     python benchmarks/trigger_latency.py --run RUN --json
 
-Without `--run` the recipe jet-tagger is trained first.
+The others are those of `trigger_python.py`, `exact_tflite.py` and `trigger_cpp.py`, on the same
+run. Without `--run` the recipe jet-tagger is trained first; a run that is given has shipped both
+of its stages to tflite.
 """
 
 from __future__ import annotations
@@ -70,9 +72,37 @@ def integer_cpp(run: Run, folder: Path, events: int, seed: int) -> dict[str, flo
     }
 
 
+def exact(run: Run, folder: Path, events: int, seed: int) -> dict[str, float]:
+    """Return the time of the quantized stage's TFLite file over that of the float stage's."""
+    import exact_tflite
+
+    found = exact_tflite.of_run(run)
+    return {f"exact_tflite_{key}": value for key, value in found.items()}
+
+
+def python(run: Run, folder: Path, events: int, seed: int) -> dict[str, float]:
+    """Return the trigger's time from Python over the bare interpreter's and ONNX Runtime's."""
+    import trigger_python
+
+    return trigger_python.measure(str(run.path), rounds=50)
+
+
+def litert_cpp(run: Run, folder: Path, events: int, seed: int) -> dict[str, float]:
+    """Return the time of the kit litert-cpp over a bare loop of invocations."""
+    import trigger_cpp
+
+    return trigger_cpp.measure(run, folder)
+
+
 FIGURES: dict[str, Callable[[Run, Path, int, int], dict[str, float]]] = {
+    "python": python,
+    "exact_tflite": exact,
+    "litert_cpp": litert_cpp,
     "integer_cpp": integer_cpp,
 }
+
+#: What the trained run ships.
+SHIPPED = [{"name": "tflite", "stage": "float"}, {"name": "tflite"}]
 
 
 def _tried(test: np.ndarray, lane: Any, events: int, seed: int) -> Iterator[np.ndarray]:
@@ -112,7 +142,10 @@ def main() -> None:
         if arguments.run:
             run = open_run(arguments.run)
         else:
-            run = pipeline.train("jet-tagger", {"targets": []}, runs=Path(temporary), name="run")
+            settings = {"targets": SHIPPED}
+            run = pipeline.train(
+                "jet-tagger", settings, runs=Path(temporary), name="run", deploy=True
+            )
         for name in arguments.figures:
             folder = Path(temporary) / name
             folder.mkdir()

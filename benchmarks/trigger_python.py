@@ -112,18 +112,12 @@ def medians(
     return {name: np.array(times) for name, times in found.items()}
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("run")
-    parser.add_argument("--rounds", type=int, default=50)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
-    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    x = open_run(arguments.run).events("test").x
+def measure(where: str, rounds: int) -> dict[str, float]:
+    """Return the figures of a run that has shipped its stages to tflite."""
+    x = open_run(where).events("test").x
     one = [np.ascontiguousarray(event) for event in x[:1000]]
     rows = [event[None] for event in one]
-    shipped = hepnn.trigger.load(arguments.run)
+    shipped = hepnn.trigger.load(where)
     shipped.threshold = 0.5
     sides: dict[str, Any] = {
         "bare": (bare(shipped.export), rows),
@@ -132,13 +126,13 @@ def main() -> None:
     }
     blocks = [x[start : start + BATCH] for start in range(0, 8 * BATCH, BATCH)]
     if importlib.util.find_spec("onnxruntime") and importlib.util.find_spec("onnx"):
-        plain = hepnn.trigger.load(arguments.run, stage="float")
-        session = peer(arguments.run, x[:1000], plain.outputs(x[:1000]))
+        plain = hepnn.trigger.load(where, stage="float")
+        session = peer(where, x[:1000], plain.outputs(x[:1000]))
         sides["float score"] = plain.score, one
         sides["onnxruntime"] = (lambda event: session.run(None, {"x": event})), rows
         sides["float block"] = plain.run, blocks
         sides["onnxruntime block"] = (lambda block: session.run(None, {"x": block})), blocks
-    times = medians(sides, arguments.rounds)
+    times = medians(sides, rounds)
     p50 = {name: float(np.median(of_side)) for name, of_side in times.items()}
     figures = {
         "python_over_bare": p50["score"] / p50["bare"],
@@ -149,6 +143,18 @@ def main() -> None:
     if "onnxruntime" in p50:
         figures["onnxruntime_over_python"] = p50["onnxruntime"] / p50["float score"]
         figures["batch1024_over_onnxruntime"] = p50["onnxruntime block"] / p50["float block"]
+    return figures
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("run")
+    parser.add_argument("--rounds", type=int, default=50)
+    parser.add_argument("--json", action="store_true")
+    arguments = parser.parse_args()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    figures = measure(arguments.run, arguments.rounds)
     if arguments.json:
         print(json.dumps({"figures": figures}, indent=2))
         return
