@@ -74,7 +74,7 @@ def test_the_pruned_weights_are_zero_in_the_shipped_files(shipped: Run) -> None:
                 value = interpreter.get_tensor(detail["index"])
             except ValueError:  # no constant
                 continue
-            if sorted(value.shape) in ([4, 8], [8, 8], [3, 8]) and value.shape[0] != 1:
+            if value.shape[0] > 1 and "input_scaling" not in detail["name"]:
                 zeros[detail["name"]] = np.mean(value == 0)
     assert len(zeros) == 3
     assert all(share >= 0.45 for share in zeros.values()), zeros
