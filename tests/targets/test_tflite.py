@@ -328,3 +328,23 @@ def test_a_softmax_is_computed_only_where_no_rounding_is_near(tensorflow, scale)
         edges = np.abs(exact * places % 1 - 0.5)
         near = (edges < exact * places * 2.0**-20) & (exact < out.highest.item() + 1)
         assert tables.beyond_doubt(table) == (not near.any())
+
+
+@pytest.mark.parametrize("options", [{}, {"max_value": 1.5}, {"negative_slope": 0.25}])
+def test_a_rectifier_of_its_own_before_a_signed_lane(tensorflow, tmp_path, options):
+    import keras
+    from hgq.layers import QDense
+
+    from hepnn.compress import quantize
+
+    x = quantities()
+    keras.utils.set_random_seed(4)
+    inputs = keras.Input(x.shape[1:])
+    h = keras.layers.ReLU(**options)(QDense(12, name="before")(inputs))
+    model = keras.Model(inputs, QDense(4, name="behind")(h))
+    quantize.set_ranges(model, [x])
+    lane = model.get_layer("behind").iq.quantizer
+    lane._k.assign(np.ones(lane._k.shape))
+    (artefact,) = written(model, tmp_path, x, True)
+    tried = trying(x)
+    np.testing.assert_array_equal(artefact.predict(tried), model.predict(tried, verbose=0))

@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from hepnn.layers import wiring
 from hepnn.targets import preflight
 from hepnn.targets.fixed_point import Lane
 
 #: HGQ2's layers that are a sum of products and a bias.
 _SUMS = ("QDense", "QConv1D", "QConv2D", "QEinsumDense", "QBatchNormalization")
 
-#: Layers that keep the order of numbers, channel by channel, and so a common positive factor.
-_ORDERED = ("ReLU", "MaxPooling1D", "MaxPooling2D")
+#: Layers that choose among a channel's numbers, and so let a factor and a sum pass.
+_ORDERED = ("MaxPooling1D", "MaxPooling2D")
 
 #: Mantissa of a float32, the hidden bit included.
 MANTISSA = 24
@@ -131,14 +132,13 @@ def folds(model: Any, closed: Callable[[Lane], bool]) -> Folds:
     lanes: dict[int, Fold] = {}
     weights: dict[int, Weights] = {}
     pairs = []
-    users = _users(model)
     for layer in model.layers:
         if not _takes_part(layer):
             continue
         own = Lane.of(layer.iq)
         if own is None or not closed(own) or not _channels(own):
             continue
-        after = _lane_behind(layer, users, model)
+        after = _lane_behind(layer, model)
         if after is not None and not closed(after[0]):
             after = None
         made, leaving = _moved(layer, own, after)
@@ -243,9 +243,7 @@ def _through(layer: Any, kernel: np.ndarray, offset: np.ndarray, axes: tuple[int
     return product.sum(axis=tuple(axis for axis in range(kernel.ndim) if axis != columns))
 
 
-def _lane_behind(
-    layer: Any, users: dict[int, list[Any]], model: Any
-) -> tuple[Lane, Any, bool] | None:
+def _lane_behind(layer: Any, model: Any) -> tuple[Lane, Any, bool] | None:
     """Return the one lane that takes a layer's outputs, and whether a rectifier lies between.
 
     None where there is another use of them, or anything between that no factor passes.
@@ -255,30 +253,26 @@ def _lane_behind(
         return None
     rectified, here = activation == "relu", layer
     while True:
-        tensor = here.output
-        following = users.get(id(tensor), [])
-        if len(following) != 1 or any(tensor is one for one in model.outputs):
+        following = wiring.consumers(here, model)
+        if len(following) != 1 or any(here.output is one for one in model.outputs):
             return None
         here = following[0]
         if _takes_part(here):
             lane = Lane.of(here.iq)
             wide = lane is not None and _channels(lane)
             return (lane, here.iq.quantizer, rectified) if lane is not None and wide else None
-        function = getattr(getattr(here, "activation", None), "__name__", "")
-        if type(here).__name__ == "Activation" and function == "relu":
+        if _rectifies(here):
             rectified = True
         elif type(here).__name__ not in _ORDERED:
             return None
 
 
-def _users(model: Any) -> dict[int, list[Any]]:
-    """Return the layers that take each tensor, by its identity."""
-    users: dict[int, list[Any]] = {}
-    for layer in model.layers:
-        for node in layer._inbound_nodes:  # noqa: SLF001
-            for tensor in node.input_tensors:
-                users.setdefault(id(tensor), []).append(layer)
-    return users
+def _rectifies(layer: Any) -> bool:
+    """Say whether a layer is a rectifier alone, without a ceiling, a slope or a threshold."""
+    if type(layer).__name__ == "ReLU":
+        return layer.max_value is None and not layer.negative_slope and not layer.threshold
+    function = getattr(getattr(layer, "activation", None), "__name__", "")
+    return type(layer).__name__ == "Activation" and function == "relu"
 
 
 def _channels(lane: Lane) -> bool:
