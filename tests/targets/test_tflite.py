@@ -330,14 +330,18 @@ def test_a_softmax_is_computed_only_where_no_rounding_is_near(tensorflow, scale)
         assert tables.beyond_doubt(table) == (not near.any())
 
 
-@pytest.mark.parametrize("options", [{}, {"max_value": 1.5}, {"negative_slope": 0.25}])
-def test_a_rectifier_of_its_own_before_a_signed_lane(tensorflow, tmp_path, options):
+@pytest.mark.parametrize(
+    ("options", "scaled"), [({}, True), ({"max_value": 1.5}, False), ({"threshold": 0.5}, False)]
+)
+def test_a_rectifier_of_its_own_before_a_signed_lane(tensorflow, tmp_path, options, scaled):
     import keras
     from hgq.layers import QDense
 
     from hepnn.compress import quantize
+    from hepnn.targets.tflite import lanes
+    from hepnn.targets.tflite.closed_form import closed
 
-    x = quantities()
+    x = np.random.default_rng(4).normal(size=(400, 6)).astype(np.float32)
     keras.utils.set_random_seed(4)
     inputs = keras.Input(x.shape[1:])
     h = keras.layers.ReLU(**options)(QDense(12, name="before")(inputs))
@@ -345,6 +349,8 @@ def test_a_rectifier_of_its_own_before_a_signed_lane(tensorflow, tmp_path, optio
     quantize.set_ranges(model, [x])
     lane = model.get_layer("behind").iq.quantizer
     lane._k.assign(np.ones(lane._k.shape))
+    fold = lanes.folds(model, lambda lane: closed(lane) is not None).lanes[id(lane)]
+    assert fold.scaled == scaled and not fold.shifted
     (artefact,) = written(model, tmp_path, x, True)
-    tried = trying(x)
+    tried = np.concatenate([x, 8 * x])
     np.testing.assert_array_equal(artefact.predict(tried), model.predict(tried, verbose=0))
