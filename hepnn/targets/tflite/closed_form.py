@@ -9,7 +9,8 @@ with a modulo that the XNNPACK delegate does not take. For a lane of `k`, `i`, `
 
 with constants only. Factors are powers of two, so every product is exact, and `w - floor(w)` is
 exact as long as the lane has no more bits than the 24 of a float32; wider lanes that wrap are
-left as they are. The wrap stays also where training data never reach it.
+left as they are. The wrap stays also where training data never reach it. What of it the layers
+around a lane can do is left to them (`hepnn.targets.tflite.lanes`, `hepnn.targets.tflite.turns`).
 """
 
 from __future__ import annotations
