@@ -1,0 +1,5 @@
+"""`python -m hepnn.cli` is `hepnn`."""
+
+from hepnn.cli import main
+
+main()
