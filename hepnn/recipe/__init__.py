@@ -19,7 +19,7 @@ from hepnn.declarations import Declaration
 from hepnn.errors import RecipeError
 from hepnn.recipe.fit import Adversary, EarlyStopping, Fit, Schedule
 from hepnn.recipe.splits import AnySplits, ColumnSplits, FileSplits, FractionSplits, HashSplits
-from hepnn.recipe.steps import AnyStep, Beta, Cluster, Prune, Quantize
+from hepnn.recipe.steps import AnyStep, Beta, Cluster, Prune, Quantize, Step
 from hepnn.recipe.tasks import (
     AnyTask,
     ClassifyTask,
@@ -52,6 +52,7 @@ __all__ = [
     "RegressTask",
     "Schedule",
     "SegmentTask",
+    "Step",
     "TargetRequest",
     "dump",
     "fit_of",
