@@ -65,6 +65,7 @@ def text(
         parts.append(_cpp(content))
     elif "program" in content:
         parts.append(program.readme(content, threshold))
+    parts += [_compiled(form) for form in content.get("forms", ()) if "compiled" in form]
     if "vectors" in content:
         parts.append(_vectors(content["vectors"]))
     parts += [_host(content, quantities), _interface(content, rows), _licences(taken)]
@@ -190,6 +191,24 @@ differs or if a quantity that is no number is not refused.
 """
 
 
+def _compiled(form: dict[str, Any]) -> str:
+    made, estimate = form["compiled"], form["compiled"]["npu"]
+    sides = estimate["operators"]
+    lines = [
+        f"## For the accelerator: `{made['file']}`",
+        "",
+        f"`{form['file']}`, which any processor runs, compiled for {made['accelerator']}: "
+        f"{sides.get('npu', 0)} operators run there, {sides.get('cpu', 0)} stay on the CPU "
+        "(`build.log` says why).",
+    ]
+    if "cycles" in estimate:
+        lines += [
+            f"An event takes {estimate['cycles']['all']:,} cycles: an estimate "
+            f"({estimate['source']})."
+        ]
+    return "\n".join(lines) + "\n"
+
+
 def _benches(languages: Sequence[str]) -> list[str]:
     tools = {"verilog": ["verilator", "iverilog"], "vhdl": ["ghdl"]}
     return [f"make -C tb {tool}" for language in languages for tool in tools[language]]
@@ -232,7 +251,9 @@ def _host(content: dict[str, Any], quantities: dict[str, Any]) -> str:
     lines = ["## What the host does", ""]
     for title, steps in (("Before", before), ("After", after)):
         lines += [f"- {title}: " + ("; ".join(steps) if steps else "nothing") + "."]
-    lines += ["", "Scaling to numbers near one is inside."]
+    outside = [one["file"] for one in content.get("forms", ()) if "scaling" in one["input"]]
+    but = f", but for `{'`, `'.join(outside)}`: its `scaling` in `interface.json` comes first"
+    lines += ["", f"Scaling to numbers near one is inside{but if outside else ''}."]
     return "\n".join(lines) + "\n"
 
 
