@@ -97,6 +97,7 @@ def fit(
     driven = rules.wrap(model, plan, steps, latent)
     optimizer = optimizers.optimizer(plan, steps)
     driven.compile(optimizer=optimizer, loss=loss, weighted_metrics=list(metrics))
+    driven.optimizer.build(driven.trainable_variables)
     best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
     callbacks = [*callbacks, *optimizers.followers(plan, optimizer), best]
     saved = None if checkpoint is None else Checkpoint(checkpoint, driven, callbacks)
