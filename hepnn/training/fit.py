@@ -14,6 +14,8 @@ from hepnn.data.feed import Memory
 from hepnn.recipe import Fit, Schedule
 from hepnn.run import Events
 from hepnn.training import engine, rules
+from hepnn.training.alter import alteration
+from hepnn.training.alter.alteration import Alteration
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
 from hepnn.training.engine import Feed
@@ -55,6 +57,7 @@ def fit(
     ready: float = 0.0,
     latent: int = 0,
     monitor: str = "val_loss",
+    altered: Alteration | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -83,6 +86,8 @@ def fit(
         How many of the model's inputs are random numbers, drawn anew for every batch.
     monitor
         What the best epoch is the lowest of, unless early stopping says otherwise.
+    altered
+        What each training batch is changed by before the network sees it.
     checkpoint
         File that the state is saved to after an epoch, and that an earlier, killed fit is
         resumed from.
@@ -93,6 +98,8 @@ def fit(
     steps = -(-len(train) // plan.batch)
     driven = rules.wrap(model, plan, steps, latent)
     driven.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
+    if altered:
+        altered.attach(driven, seed)
     best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
     callbacks = [*callbacks, best]
     saved = None if checkpoint is None else Checkpoint(checkpoint, driven, callbacks)
@@ -127,6 +134,7 @@ def fit(
             break
     for callback in callbacks:
         callback.on_train_end()
+    alteration.detach(driven)
     rules.release(driven)
     return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
 
