@@ -96,7 +96,14 @@ class Rate(ProgressColumn):
 
 
 def import_tensorflow() -> None:
-    """Import TensorFlow without what its C++ side prints at the first import."""
+    """Import TensorFlow without what its C++ side prints at the first import; mend Keras's sum."""
+    _import_quietly()
+    from hepnn.layers import sums
+
+    sums.mend()
+
+
+def _import_quietly() -> None:
     if "tensorflow" in sys.modules:
         return
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
