@@ -1,4 +1,4 @@
-"""What a firmware's types can hold, beside what they meet: of networks trained in floating point."""
+"""What a firmware can hold beside what it meets, where its types were calibrated from events."""
 
 from __future__ import annotations
 
