@@ -42,6 +42,7 @@ from hepnn.recipe import Recipe
 from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
+from hepnn.training.alter import refuse
 
 
 def train(
@@ -78,6 +79,7 @@ def train(
     if loaded.start:
         runs_module.open_stage(loaded.start, runs)
     teaching.check(loaded, data, runs)
+    refuse.check(loaded, data)
     parts = None if preparation.streams(loaded, data) else division.divide(data, loaded.limit)
     run = runs_module.create(loaded, runs, name)
     if isinstance(recipe, str | Path):
@@ -200,6 +202,9 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
 
     from hepnn import plots
     from hepnn.training import dropout, fit, network
+    from hepnn.training.alter import inputs as altered_inputs
+    from hepnn.training.alter import picture
+    from hepnn.training.alter.alteration import Alteration
 
     recipe = run.recipe
     task, of_targets = get_task(recipe.task), task_scaling.of(run)
@@ -250,6 +255,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
     if task.FROM_NOISE:  # a generator's loss is the discriminator's opinion, and no measure
         callbacks.append(_watch(task, steering, of_targets, plan_of_fit.epochs))
         monitor = "val_distance"
+    altered = Alteration(plan_of_fit, altered_inputs.of_run(run, preparation.scaling_of(run)))
     folder = run.path / "stages" / stage
     checkpoint = folder / "checkpoint.npz"
     with console.epochs(stage, plan_of_fit.epochs) as progress:
@@ -265,6 +271,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
             ready=plan.ready if plan else 0.0,
             latent=getattr(task, "latent", 0),
             monitor=monitor,
+            altered=altered,
             checkpoint=checkpoint,
             progress=progress,
         )
@@ -274,6 +281,8 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
     save_model(folder / "model.keras", model)
     _write_history(folder / "history.csv", outcome.history)
     plots.learning_curves(outcome.history, folder / "curves.svg")
+    if altered:
+        picture.draw(altered, parts.calibration, seed, folder / "altered.svg")
     metrics = evaluation.write(model, run, folder)
     run.record_stage(
         stage,

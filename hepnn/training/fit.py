@@ -14,6 +14,8 @@ from hepnn.data.feed import Memory
 from hepnn.recipe import Fit
 from hepnn.run import Events
 from hepnn.training import conditions, engine, optimizers, rules
+from hepnn.training.alter import alteration
+from hepnn.training.alter.alteration import Alteration
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
 from hepnn.training.engine import Feed
@@ -56,6 +58,7 @@ def fit(
     ready: float = 0.0,
     latent: int = 0,
     monitor: str = "val_loss",
+    altered: Alteration | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -85,6 +88,8 @@ def fit(
         How many of the model's inputs are random numbers, drawn anew for every batch.
     monitor
         What the best epoch is the lowest of, unless early stopping says otherwise.
+    altered
+        What each training batch is changed by before the network sees it.
     checkpoint
         File that the state is saved to after an epoch, and that an earlier, killed fit is
         resumed from.
@@ -97,6 +102,8 @@ def fit(
     driven = rules.wrap(model, plan, steps, latent)
     optimizer = optimizers.optimizer(plan, steps)
     driven.compile(optimizer=optimizer, loss=loss, weighted_metrics=list(metrics))
+    if altered:
+        altered.attach(driven, seed)
     driven.optimizer.build(driven.trainable_variables)
     best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
     callbacks = [*callbacks, *optimizers.followers(plan, optimizer), best]
@@ -135,5 +142,6 @@ def fit(
     optimizers.put_average(driven)
     for callback in callbacks:
         callback.on_train_end()
+    alteration.detach(driven)
     rules.release(driven)
     return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
