@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from hepnn.data.feed import Memory
+from hepnn.errors import RecipeError
 from hepnn.recipe import Fit
 from hepnn.run import Events
 from hepnn.training import conditions, engine, optimizers, rules
@@ -97,6 +98,8 @@ def fit(
         Called after each epoch.
     """
     train = Memory(train) if isinstance(train, Events) else train
+    if plan.batch == "all" and not isinstance(train, Memory):
+        raise RecipeError("fit.batch: all takes data in memory, not streamed: set stream: never")
     batch = plan.batch_of(len(train))
     steps = -(-len(train) // batch)
     driven = rules.wrap(model, plan, steps, latent)
