@@ -202,7 +202,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
     import keras
 
     from hepnn import plots
-    from hepnn.training import fit, network
+    from hepnn.training import dropout, fit, network
     from hepnn.training.alter import inputs as altered_inputs
     from hepnn.training.alter import picture
     from hepnn.training.alter.alteration import Alteration
@@ -232,13 +232,14 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
         None if task.FROM_NOISE else preparation.scaling_of(run),
         options,
     )
+    bare, model = model, dropout.inserted(model, plan_of_fit.dropout)
     callbacks: list[Any] = []
     if not number and recipe.start:
         _start(run, model)
     if plan is not None:
         network.warm_start(model, before)
         plan.prepare(model)
-        steps = -(-len(parts.train) // plan_of_fit.batch)
+        steps = -(-len(parts.train) // plan_of_fit.batch_of(len(parts.train)))
         callbacks = plan.callbacks(plan_of_fit.epochs, steps)
 
     teacher = teaching.of(run, stage)
@@ -264,7 +265,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
             parts.train.encoded(encode),
             dataclasses.replace(steering, y=encode(steering)),
             plan_of_fit,
-            loss=task.loss(),
+            loss=task.loss(run.manifest["data"]["events_by_class"].get("train", ())),
             metrics=task.metrics(),
             callbacks=callbacks,
             seed=seed,
@@ -277,6 +278,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
         )
     if plan is not None:
         plan.finish(model, parts.train.in_order())
+    model = dropout.taken_out(model, bare)
     save_model(folder / "model.keras", model)
     _write_history(folder / "history.csv", outcome.history)
     plots.learning_curves(outcome.history, folder / "curves.svg")
