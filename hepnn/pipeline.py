@@ -80,7 +80,8 @@ def train(
         runs_module.open_stage(loaded.start, runs)
     teaching.check(loaded, data, runs)
     refuse.check(loaded, data)
-    parts = None if preparation.streams(loaded, data) else division.divide(data, loaded.limit)
+    streamed = preparation.streams(loaded, data)
+    parts = None if streamed else preparation.divided_in_memory(loaded, data)
     run = runs_module.create(loaded, runs, name)
     if isinstance(recipe, str | Path):
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]

@@ -17,6 +17,7 @@ from pydantic import ConfigDict, Field, model_validator
 from hepnn import declarations
 from hepnn.declarations import Declaration
 from hepnn.errors import RecipeError
+from hepnn.recipe.curve import Curve
 from hepnn.recipe.fit import Adversary, EarlyStopping, Fit
 from hepnn.recipe.splits import AnySplits, ColumnSplits, FileSplits, FractionSplits, HashSplits
 from hepnn.recipe.steps import AnyStep, Beta, Cluster, Prune, Quantize, Step
@@ -38,6 +39,7 @@ __all__ = [
     "ClassifyTask",
     "Cluster",
     "ColumnSplits",
+    "Curve",
     "EarlyStopping",
     "EmbedTask",
     "FileSplits",
@@ -110,6 +112,9 @@ class Recipe(Declaration):
     dataset: str
     inputs: list[str] | None = None
     limit: int | None = Field(None, ge=10)
+    train_limit: int | None = Field(
+        None, ge=2, description="so many of the training events, drawn by the seed"
+    )
     task: AnyTask = ClassifyTask()
     architecture: Architecture
     seed: int = Field(1, ge=0)
@@ -125,6 +130,7 @@ class Recipe(Declaration):
         description="run, or run/stage, whose weights the float stage takes over by layer name",
     )
     fit: Fit = Fit()
+    curve: Curve | None = None
     compress: list[AnyStep] = []
     targets: list[TargetRequest] = []
     agreement: dict[str, Bounds] = Field({}, description="by artefact")
