@@ -78,6 +78,7 @@ class Fit(Declaration):
     teacher_weight: float = Field(0.5, gt=0, le=1, description="of its answers, against labels")
     adversary: Adversary | None = None
     engine: Literal["auto", "epoch", "keras"] = "auto"
+    tensorboard: bool = Field(False, description="write TensorBoard's logs into the run")
 
     @model_validator(mode="after")
     def _plain_descent(self) -> Fit:

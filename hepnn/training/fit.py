@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,9 @@ from hepnn.run import Events
 from hepnn.training import engine, rules
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
+from hepnn.training.devices import Devices
 from hepnn.training.engine import Feed
+from hepnn.training.finite import NotFinite
 
 #: Called after each epoch with its number and logs.
 Progress = Callable[[int, dict[str, float]], None]
@@ -57,6 +60,7 @@ def fit(
     monitor: str = "val_loss",
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    devices: Devices | None = None,
 ) -> Outcome:
     """Train a model.
 
@@ -88,21 +92,47 @@ def fit(
         resumed from.
     progress
         Called after each epoch.
+    devices
+        What is trained on, where it is more than one device.
+
+    Raises
+    ------
+    NotFinite
+        If the loss or a weight becomes NaN or infinite; the model has the weights before that.
+    RunError
+        If a checkpoint is of another network, or a worker is lost.
     """
     train = Memory(train) if isinstance(train, Events) else train
     steps = -(-len(train) // plan.batch)
-    driven = rules.wrap(model, plan, steps, latent)
-    driven.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
+
+    def compiled(network: keras.Model, metrics: Sequence[Any]) -> Any:
+        driven = rules.wrap(network, plan, steps, latent)
+        driven.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
+        return driven
+
+    driven = compiled(model, metrics)
     best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
     callbacks = [*callbacks, best]
-    saved = None if checkpoint is None else Checkpoint(checkpoint, driven, callbacks)
+    saved = (
+        None
+        if checkpoint is None
+        else Checkpoint(checkpoint, driven, callbacks, plan.learning_rate)
+    )
     start, history, engine_used = (0, {}, None) if saved is None else saved.restore()
-    wanted = engine_used or plan.engine
-    choice = engine.choose(model, train, plan.batch, callbacks, wanted)
-    if choice.engine == "epoch":
-        driver: Any = engine.EpochLoop(driven, train, validation, plan.batch)
+    driver: Any
+    if devices is not None and devices.several:
+        from hepnn.training.distributed import Replicas
+
+        choice = engine.Choice("replicas", devices.reason)
+        again = functools.partial(_again, compiled=compiled, metrics=metrics)
+        driver = Replicas(driven, again, train, validation, plan.batch, callbacks, devices)
     else:
-        driver = engine.KerasFit(driven, train, validation, plan.batch, callbacks)
+        wanted = engine_used if engine_used in engine.DRIVERS else plan.engine
+        choice = engine.choose(model, train, plan.batch, callbacks, wanted)
+        if choice.engine == "epoch":
+            driver = engine.EpochLoop(driven, train, validation, plan.batch)
+        else:
+            driver = engine.KerasFit(driven, train, validation, plan.batch, callbacks)
     began = time.perf_counter()
     model.stop_training = False
     for callback in callbacks:
@@ -113,7 +143,12 @@ def fit(
             break
         for callback in callbacks:
             callback.on_epoch_begin(epoch)
-        logs = {**driver.epoch(train.pieces(seed, epoch, plan.batch)), **driver.validate()}
+        try:
+            logs = {**driver.epoch(train.pieces(seed, epoch, plan.batch)), **driver.validate()}
+        except NotFinite as error:
+            error.epoch = epoch
+            rules.release(driven)
+            raise
         logs["learning_rate"] = float(driven.optimizer.learning_rate)
         for callback in callbacks:  # they may add to the logs
             callback.on_epoch_end(epoch, logs)
@@ -129,6 +164,11 @@ def fit(
         callback.on_train_end()
     rules.release(driven)
     return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
+
+
+def _again(network: keras.Model, *, compiled: Any, metrics: Sequence[Any]) -> Any:
+    """Return another network compiled in the same way, with metrics of its own."""
+    return compiled(network, [type(one).from_config(one.get_config()) for one in metrics])
 
 
 def optimizer(plan: Fit, steps_an_epoch: int) -> keras.optimizers.Optimizer:
