@@ -42,6 +42,7 @@ from hepnn.recipe import Recipe
 from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
+from hepnn.training.alter import refuse
 from hepnn.training.devices import Devices
 
 
@@ -88,6 +89,7 @@ def train(
     if loaded.start:
         runs_module.open_stage(loaded.start, runs)
     teaching.check(loaded, data, runs)
+    refuse.check(loaded, data)
     parts = None if preparation.streams(loaded, data) else division.divide(data, loaded.limit)
     run = runs_module.create(loaded, devices.folder(runs), name)
     if isinstance(recipe, str | Path):
@@ -244,8 +246,10 @@ def _make_stage(
     import keras
 
     from hepnn import plots
-    from hepnn.training import fit, network
-    from hepnn.training.finite import NotFinite
+    from hepnn.training import dropout, finite, fit, network
+    from hepnn.training.alter import inputs as altered_inputs
+    from hepnn.training.alter import picture
+    from hepnn.training.alter.alteration import Alteration
     from hepnn.training.tensorboard import TensorBoard
 
     recipe = run.recipe
@@ -273,13 +277,14 @@ def _make_stage(
         None if task.FROM_NOISE else preparation.scaling_of(run),
         options,
     )
+    bare, model = model, dropout.inserted(model, plan_of_fit.dropout)
     callbacks: list[Any] = []
     if not number and recipe.start:
         _start(run, model)
     if plan is not None:
         network.warm_start(model, before)
         plan.prepare(model)
-        steps = -(-len(parts.train) // plan_of_fit.batch)
+        steps = -(-len(parts.train) // plan_of_fit.batch_of(len(parts.train)))
         callbacks = plan.callbacks(plan_of_fit.epochs, steps)
 
     teacher = teaching.of(run, stage)
@@ -296,41 +301,43 @@ def _make_stage(
     if task.FROM_NOISE:  # a generator's loss is the discriminator's opinion, and no measure
         callbacks.append(_watch(task, steering, of_targets, plan_of_fit.epochs))
         monitor = "val_distance"
+    altered = Alteration(plan_of_fit, altered_inputs.of_run(run, preparation.scaling_of(run)))
     folder = run.path / "stages" / stage
     checkpoint = folder / "checkpoint.npz"
     logs = tensorboard or (run.path / "tensorboard" if plan_of_fit.tensorboard else None)
     if logs is not None and devices.chief:
         callbacks.append(TensorBoard(logs / stage, len(parts.train)))
-    try:
-        with console.epochs(stage, plan_of_fit.epochs, len(parts.train)) as progress:
-            outcome = fit.fit(
-                model,
-                parts.train.encoded(encode),
-                dataclasses.replace(steering, y=encode(steering)),
-                plan_of_fit,
-                loss=task.loss(),
-                metrics=task.metrics(),
-                callbacks=callbacks,
-                seed=seed,
-                ready=plan.ready if plan else 0.0,
-                latent=getattr(task, "latent", 0),
-                monitor=monitor,
-                checkpoint=checkpoint,
-                progress=progress if devices.chief else None,
-                devices=devices,
-            )
-    except NotFinite as error:
-        save_model(folder / "last_good.keras", model)
-        key = "fit" if not number else f"compress.{recipe.compress[number - 1].step}.fit"
-        rate = plan_of_fit.learning_rate / 10
-        raise error.told(
-            stage, f"hepnn train --resume {run} --set {key}.learning_rate={rate:g}", folder
-        ) from error
+    key = "fit" if not number else f"compress.{recipe.compress[number - 1].step}.fit"
+    slower = f"--resume {run} --set {key}.learning_rate={plan_of_fit.learning_rate / 10:g}"
+    with (
+        finite.kept(stage, folder, lambda path: save_model(path, model), slower),
+        console.epochs(stage, plan_of_fit.epochs, len(parts.train)) as progress,
+    ):
+        outcome = fit.fit(
+            model,
+            parts.train.encoded(encode),
+            dataclasses.replace(steering, y=encode(steering)),
+            plan_of_fit,
+            loss=task.loss(run.manifest["data"]["events_by_class"].get("train", ())),
+            metrics=task.metrics(),
+            callbacks=callbacks,
+            seed=seed,
+            ready=plan.ready if plan else 0.0,
+            latent=getattr(task, "latent", 0),
+            monitor=monitor,
+            altered=altered,
+            checkpoint=checkpoint,
+            progress=progress if devices.chief else None,
+            devices=devices,
+        )
     if plan is not None:
         plan.finish(model, parts.train.in_order())
+    model = dropout.taken_out(model, bare)
     save_model(folder / "model.keras", model)
     _write_history(folder / "history.csv", outcome.history)
     plots.learning_curves(outcome.history, folder / "curves.svg")
+    if altered:
+        picture.draw(altered, parts.calibration, seed, folder / "altered.svg")
     metrics = evaluation.write(model, run, folder)
     run.record_stage(
         stage,

@@ -160,13 +160,21 @@ def _rtl(folder: Path, content: dict[str, Any]) -> str:
 
 _FORMS = {
     "matrices": "matrices of 16-bit weights and 32-bit sums, for the processor's vector units",
+    "steps": "one step of additions, shifts and wraps, again and again",
     "program": "a straight line of additions, shifts and wraps",
 }
+
+_STEPS = """
+- `{name}::step(quantities, state)` of `recurrent.h` takes one step of a sequence, and
+  `{name}::outputs(state, numbers)` says what the network answers after the steps so far: for
+  sequences that are still coming, or that have no end. The `State` is the caller's.
+"""
 
 
 def _cpp(content: dict[str, Any]) -> str:
     made = content["project"]
     name = made["namespace"]
+    by_step = _STEPS.format(name=name).rstrip() if made["form"] == "steps" else ""
     return f"""## Build
 
 C++17 without any library; the network is {_FORMS[made["form"]]}.
@@ -176,7 +184,7 @@ C++17 without any library; the network is {_FORMS[made["form"]]}.
 - Link `{name}` and include `network.h`; or compile `network.cpp` and `interface.cpp` with the rest
   of a program, with `-O3 -march=native -ffp-contract=off`.
 - `{name}::predict(quantities, outputs)` takes one event, `{name}::infer` whole numbers that are on
-  the grid already. Nothing is allocated or kept between calls.
+  the grid already. Nothing is allocated or kept between calls.{by_step}
 - An event with an infinite quantity, or one that is not a number, is refused: `false`, and outputs
   that are not numbers.
 - `-DFOR_THIS_MACHINE=OFF` builds for every processor of this kind; the answers are the same.

@@ -27,6 +27,7 @@ OPTIONAL = {
     "latent": "Latent plane",
     "decoded": "What the decoder makes of the latent plane",
     "templates": "Weights of each class",
+    "altered": "Training events as they are, and as the network sees them",
 }
 
 

@@ -58,8 +58,10 @@ class CPPOptions(Declaration):
     """How the network is written as C++."""
 
     namespace: str = Field("network", pattern=r"^[a-z][a-z0-9_]*$")
-    form: Literal["auto", "matrices", "program"] = Field(
-        "auto", description="matrices where it is a chain of dense layers, else a straight line"
+    form: Literal["auto", "matrices", "steps", "program"] = Field(
+        "auto",
+        description="matrices of a chain of dense layers, steps of a recurrent network, which may"
+        " keep its state between calls, else a straight line",
     )
     timeout_s: float = Field(1800.0, gt=0, description="when compiling is given up")
 

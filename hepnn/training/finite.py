@@ -9,7 +9,8 @@ That batch is then looked at layer by layer.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +38,31 @@ class NotFinite(HepnnError):
         self.where = where
         self.epoch = 0
 
-    def told(self, stage: str, command: str, folder: Path) -> NotFinite:
-        """Return the same with where in a run it was, and how to go on."""
-        told = NotFinite(self.step, self.where)
-        told.epoch = self.epoch
-        told.args = (
-            f"stage {stage}: NaN or infinity in epoch {self.epoch + 1} at step {self.step + 1}, on "
-            f"batch {self.step + 1}: {self.where}; {folder / 'last_good.keras'} has the weights "
-            f"before it; go on with a smaller rate: {command}",
+
+@contextlib.contextmanager
+def kept(stage: str, folder: Path, save: Callable[[Path], None], slower: str) -> Iterator[None]:
+    """Keep the last good weights of a stage that meets NaN or infinity, and say how to go on.
+
+    Parameters
+    ----------
+    stage, folder
+        Name of the stage, and where it is kept.
+    save
+        Saves the network.
+    slower
+        Arguments of `hepnn train` that go on with a smaller rate.
+    """
+    try:
+        yield
+    except NotFinite as error:
+        path = folder / "last_good.keras"
+        save(path)
+        error.args = (
+            f"stage {stage}: NaN or infinity in epoch {error.epoch + 1} at step {error.step + 1}, "
+            f"on batch {error.step + 1}: {error.where}; {path} has the weights before it; go on "
+            f"with a smaller rate: hepnn train {slower}",
         )
-        return told
+        raise
 
 
 class State:
@@ -60,7 +76,7 @@ class State:
 
     def take(self) -> list[Any]:
         """Return a copy of it."""
-        return self._copies()  # type: ignore[no-any-return]
+        return list(self._copies())
 
     def put(self, copy: list[Any]) -> None:
         """Go back to a copy."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,11 @@ from typing import Any
 import keras
 
 from hepnn.data.feed import Memory
-from hepnn.recipe import Fit, Schedule
+from hepnn.recipe import Fit
 from hepnn.run import Events
-from hepnn.training import engine, rules
+from hepnn.training import conditions, engine, optimizers, rules
+from hepnn.training.alter import alteration
+from hepnn.training.alter.alteration import Alteration
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
 from hepnn.training.devices import Devices
@@ -45,6 +46,7 @@ class Outcome:
     seconds: float
 
 
+@conditions.held
 def fit(
     model: keras.Model,
     train: Feed | Events,
@@ -58,6 +60,7 @@ def fit(
     ready: float = 0.0,
     latent: int = 0,
     monitor: str = "val_loss",
+    altered: Alteration | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
     devices: Devices | None = None,
@@ -73,7 +76,8 @@ def fit(
     validation
         Events that steer early stopping and the choice of the best epoch.
     plan
-        Optimizer, schedule, batches, epochs, engine.
+        Optimizer, schedule, batches, epochs, engine, and what holds during the fit alone
+        (`hepnn.training.conditions`).
     loss, metrics
         Keras objects.
     callbacks
@@ -87,6 +91,8 @@ def fit(
         How many of the model's inputs are random numbers, drawn anew for every batch.
     monitor
         What the best epoch is the lowest of, unless early stopping says otherwise.
+    altered
+        What each training batch is changed by before the network sees it.
     checkpoint
         File that the state is saved to after an epoch, and that an earlier, killed fit is
         resumed from.
@@ -103,36 +109,42 @@ def fit(
         If a checkpoint is of another network, or a worker is lost.
     """
     train = Memory(train) if isinstance(train, Events) else train
-    steps = -(-len(train) // plan.batch)
+    batch = plan.batch_of(len(train))
+    steps = -(-len(train) // batch)
 
-    def compiled(network: keras.Model, metrics: Sequence[Any]) -> Any:
+    def compiled(network: keras.Model, optimizer: Any, metrics: Sequence[Any]) -> Any:
         driven = rules.wrap(network, plan, steps, latent)
-        driven.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
+        driven.compile(optimizer=optimizer, loss=loss, weighted_metrics=list(metrics))
+        if altered:
+            altered.attach(driven, seed)
+        driven.optimizer.build(driven.trainable_variables)
         return driven
 
-    driven = compiled(model, metrics)
+    def again(network: keras.Model) -> Any:
+        own = [type(one).from_config(one.get_config()) for one in metrics]
+        return compiled(network, optimizers.optimizer(plan, steps), own)
+
+    optimizer = optimizers.optimizer(plan, steps)
+    driven = compiled(model, optimizer, metrics)
     best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
-    callbacks = [*callbacks, best]
-    saved = (
-        None
-        if checkpoint is None
-        else Checkpoint(checkpoint, driven, callbacks, plan.learning_rate)
-    )
+    callbacks = [*callbacks, *optimizers.followers(plan, optimizer), best]
+    saved = None
+    if checkpoint is not None:
+        saved = Checkpoint(checkpoint, driven, callbacks, plan.learning_rate)
     start, history, engine_used = (0, {}, None) if saved is None else saved.restore()
     driver: Any
     if devices is not None and devices.several:
         from hepnn.training.distributed import Replicas
 
         choice = engine.Choice("replicas", devices.reason)
-        again = functools.partial(_again, compiled=compiled, metrics=metrics)
-        driver = Replicas(driven, again, train, validation, plan.batch, callbacks, devices)
+        driver = Replicas(driven, again, train, validation, batch, callbacks, devices)
     else:
         wanted = engine_used if engine_used in engine.DRIVERS else plan.engine
-        choice = engine.choose(model, train, plan.batch, callbacks, wanted)
+        choice = engine.choose(model, train, batch, callbacks, wanted)
         if choice.engine == "epoch":
-            driver = engine.EpochLoop(driven, train, validation, plan.batch)
+            driver = engine.EpochLoop(driven, train, validation, batch)
         else:
-            driver = engine.KerasFit(driven, train, validation, plan.batch, callbacks)
+            driver = engine.KerasFit(driven, train, validation, batch, callbacks)
     began = time.perf_counter()
     model.stop_training = False
     for callback in callbacks:
@@ -144,14 +156,17 @@ def fit(
         for callback in callbacks:
             callback.on_epoch_begin(epoch)
         try:
-            logs = {**driver.epoch(train.pieces(seed, epoch, plan.batch)), **driver.validate()}
+            logs = driver.epoch(train.pieces(seed, epoch, batch))
         except NotFinite as error:
             error.epoch = epoch
+            alteration.detach(driven)
             rules.release(driven)
             raise
-        logs["learning_rate"] = float(driven.optimizer.learning_rate)
-        for callback in callbacks:  # they may add to the logs
-            callback.on_epoch_end(epoch, logs)
+        with optimizers.averaged(driven):
+            logs |= driver.validate()
+            logs["learning_rate"] = float(driven.optimizer.learning_rate)
+            for callback in callbacks:  # they may add to the logs
+                callback.on_epoch_end(epoch, logs)
         for name, value in logs.items():
             history.setdefault(name, []).append(float(value))
         if saved is not None:
@@ -160,35 +175,9 @@ def fit(
             progress(epoch, logs)
         if model.stop_training:
             break
+    optimizers.put_average(driven)
     for callback in callbacks:
         callback.on_train_end()
+    alteration.detach(driven)
     rules.release(driven)
     return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
-
-
-def _again(network: keras.Model, *, compiled: Any, metrics: Sequence[Any]) -> Any:
-    """Return another network compiled in the same way, with metrics of its own."""
-    return compiled(network, [type(one).from_config(one.get_config()) for one in metrics])
-
-
-def optimizer(plan: Fit, steps_an_epoch: int) -> keras.optimizers.Optimizer:
-    """Return the optimizer of a plan, with its learning-rate schedule."""
-    rate = schedule(plan.schedule, plan.learning_rate, plan.epochs * steps_an_epoch)
-    return keras.optimizers.get({"class_name": plan.optimizer, "config": {"learning_rate": rate}})
-
-
-def schedule(wanted: Schedule, rate: float, steps: int) -> Any:
-    """Return a learning rate, or its schedule over the steps of a fit."""
-    warmup = round(wanted.warmup * steps)
-    if wanted.name == "cosine":
-        return keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if warmup else rate,
-            decay_steps=max(steps - warmup, 1),
-            alpha=wanted.final,
-            warmup_target=rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    if wanted.name == "exponential":
-        final = max(wanted.final, 1e-6)
-        return keras.optimizers.schedules.ExponentialDecay(rate, max(steps, 1), final)
-    return rate
