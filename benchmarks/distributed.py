@@ -5,8 +5,8 @@ with the same batches, over a hundred steps: of two worker processes on the loop
 of two logical CPU devices in one process; `..._hgq` the same of a quantized network, whose EBOPs
 are part of the loss. `events_ratio_workers` is the events a second of two workers over those of
 one process with the same driver, and `events_ratio_loop` over the whole-epoch loop; on one machine
-both workers share its cores. `guard_...` is the epoch time with the guard over that without it,
-of both drivers, in turn. `checkpoint_ms` is the time that one checkpoint takes.
+both workers share its cores. `guard_...` is an epoch's processor time with the guard over that
+without it, of both drivers, in turn. `checkpoint_ms` is the time that one checkpoint takes.
 
     python benchmarks/distributed.py --json
 """
@@ -96,7 +96,7 @@ def member(kind: str, out: str) -> None:
     import tensorflow as tf
 
     from hepnn.data.feed import Memory
-    from hepnn.training import distributed
+    from hepnn.training import distributed, engine
     from hepnn.training.devices import Devices
 
     if kind == "mirrored":
@@ -138,7 +138,7 @@ def together(kind: str, count: int) -> dict[str, float]:
 
 
 def guard(count: int, epochs: int) -> dict[str, float]:
-    """Return epoch times with the guard over those without, and both without either."""
+    """Return epochs' processor times with the guard over those without it, and the latter."""
     import tensorflow as tf
 
     from hepnn.data.feed import Memory
@@ -171,17 +171,15 @@ def guard(count: int, epochs: int) -> dict[str, float]:
         seconds: list[list[float]] = [[], []]
         for epoch in range(epochs + 1):
             for driver, times in zip(drivers, seconds, strict=True):
-                began = time.perf_counter()
+                began = time.process_time()
                 driver.epoch(data.pieces(0, epoch, BATCH))
-                times.append(time.perf_counter() - began)
+                times.append(time.process_time() - began)
         # The fastest of many: other work on the machine only adds.
         guarded, bare = (min(times[1:]) for times in seconds)
         figures[f"guard_{name}_{vocabulary}"] = guarded / bare
         figures[f"seconds_{name}_{vocabulary}"] = bare
         state = finite.State(drivers[0]._model)
         figures[f"state_ms_{name}_{vocabulary}"] = _milliseconds(state.take)
-        if name == "epoch":
-            figures[f"rate_{vocabulary}"] = count / bare
     return figures
 
 
@@ -227,7 +225,7 @@ def main() -> None:
         figures[f"loss_{name}_hgq"] = found[name]["hgq"]
     figures |= guard(arguments.events, arguments.epochs)
     figures["events_ratio_workers"] = found["workers"]["rate"] / found["worker"]["rate"]
-    figures["events_ratio_loop"] = found["workers"]["rate"] / figures["rate_float"]
+    figures["events_ratio_loop"] = found["workers"]["rate"] / found["worker"]["rate_loop"]
     figures["checkpoint_ms"] = checkpoint()
     if arguments.json:
         print(json.dumps({"figures": figures}))
