@@ -109,6 +109,8 @@ def member(kind: str, out: str) -> None:
     data = Memory(events(50_000 // BATCH * BATCH))
     model = compiled("float", data.events.x)
     found["rate"] = rate(distributed.Replicas(model, again, data, None, BATCH, [], devices), data)
+    loop = engine.EpochLoop(compiled("float", data.events.x), data, None, BATCH)
+    found["rate_loop"] = rate(loop, data)
     Path(out).write_text(json.dumps(found))
 
 
