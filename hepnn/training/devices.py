@@ -21,9 +21,12 @@ from hepnn.training import cluster
 #: What `--strategy` takes.
 Strategy = Literal["auto", "mirrored", "multiworker", "tpu"]
 
-#: Seconds that the first worker waits for the others, and that a silent one is waited for. One
-#: whose process has ended is noticed at once.
+#: Seconds that workers wait for one another at the start.
 PATIENCE = 300
+
+#: Seconds after which a silent worker counts as lost. Between two steps, one whose process has
+#: ended is noticed at once.
+SILENCE = 60
 
 
 class Devices:
@@ -201,7 +204,7 @@ def _workers(member: cluster.Membership) -> tuple[Any, str]:
             service_type="standalone",
             service_leader="/job:worker/replica:0/task:0",
             cluster_register_timeout_in_ms=PATIENCE * 1000,
-            heartbeat_timeout_in_ms=PATIENCE * 1000,
+            heartbeat_timeout_in_ms=SILENCE * 1000,
             coordinated_jobs=[job],
         )
         console.say(f"worker {member.number} of {len(member.workers)}: waiting for the others")

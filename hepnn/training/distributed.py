@@ -90,12 +90,16 @@ class Replicas:
             one = tuple(t[:1] for t in engine.tensors(first, train.weighted))
             self._twin._symbolic_build(data_batch=one)  # noqa: SLF001 - as Keras's own fit does
             self._twin.reset_metrics()
-        self._state = finite.State(self._twin)
+        self._state = finite.State(self._twin, sums=False)
         driven.optimizer.build(driven.trainable_variables)
         driven._symbolic_build(data_batch=one)  # noqa: SLF001
         driven.reset_metrics()
         self._own_state = finite.State(driven)
         self._loop = tf.function(self._train_steps)
+        # Each where it is, or as a graph: operations between workers that are new wait for a lost
+        # one until its silence is noticed, those that have run before fail at once.
+        self._reset = tf.function(lambda: self._strategy.run(self._twin.reset_metrics))
+        self._results = tf.function(self._twin.get_metrics_result)
 
     def epoch(self, pieces: engine.Pieces) -> dict[str, float]:
         """Train on events in the given order; return the means of loss and metrics.
@@ -109,7 +113,7 @@ class Replicas:
         """
         with self._devices.talking():
             self._send()
-            self._twin.reset_metrics()
+            self._reset()
             before = 0
             for events, order in pieces:
                 tensors = self._held or self._on_each(events)
@@ -118,9 +122,9 @@ class Replicas:
                 if not good or not self._good():
                     self._look_into(events, tensors, order, start, trained - 1, before)
                 before += trained
-            found = self._twin.get_metrics_result()
+            found = {name: float(value) for name, value in self._results().items()}
             self._bring()
-        return {name: float(value) for name, value in found.items()}
+        return found
 
     def validate(self) -> dict[str, float]:
         """Return loss and metrics on the validation events, prefixed `val_`.
@@ -170,7 +174,7 @@ class Replicas:
         before: int,
     ) -> None:
         def train(steps: int) -> None:
-            self._twin.reset_metrics()
+            self._reset()
             self._state.put(start)
             self._train(data, order, steps)
 
@@ -181,8 +185,8 @@ class Replicas:
         raise finite.NotFinite(before + step, finite.explain(self._driven, batch, self._own_state))
 
     def _good(self) -> bool:
-        loss = self._twin.metrics[0].result()  # summed over all devices
-        return bool(_finite_weights(self._twin)) and bool(np.isfinite(float(loss)))
+        loss = float(self._results()["loss"])
+        return bool(_finite_weights(self._twin)) and bool(np.isfinite(loss))
 
     def _send(self) -> None:
         """Give the replicas the network's state."""

@@ -66,10 +66,20 @@ def kept(stage: str, folder: Path, save: Callable[[Path], None], slower: str) ->
 
 
 class State:
-    """All that a step changes: weights, random state, optimizer, sums of the metrics."""
+    """All that a step changes: weights, random state, optimizer, sums of the metrics.
 
-    def __init__(self, driven: keras.Model) -> None:
-        several = (driven.variables, driven.optimizer.variables, driven.metrics_variables)
+    Parameters
+    ----------
+    driven
+        Compiled and built model.
+    sums
+        With those of the metrics, which are not in one place where there are several devices.
+    """
+
+    def __init__(self, driven: keras.Model, sums: bool = True) -> None:
+        several = [driven.variables, driven.optimizer.variables]
+        if sums:
+            several.append(driven.metrics_variables)
         known = {id(one): one for variables in several for one in variables}
         self._variables = [variable.value for variable in known.values()]
         self._copies = tf.function(lambda: [tf.identity(one) for one in self._variables])
