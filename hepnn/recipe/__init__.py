@@ -8,6 +8,7 @@ changes one value; an item of a list is reached by its number, or by its `step` 
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -59,6 +60,7 @@ __all__ = [
     "fit_of",
     "load",
     "parse_override",
+    "with_rates",
 ]
 
 
@@ -197,6 +199,30 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     for stage in recipe.stages:
         fit_of(recipe, stage)
     return recipe
+
+
+def with_rates(recipe: Recipe, rates: dict[str, Any]) -> Recipe:
+    """Return a recipe with other learning rates.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    rates
+        By dotted key, as `fit.learning_rate` or `compress.quantize.fit.learning_rate`.
+
+    Raises
+    ------
+    RecipeError
+        If something else is to be changed, or a rate is none.
+    """
+    for key in rates:
+        if not re.fullmatch(r"(compress\.\w+\.)?fit\.learning_rate", key):
+            raise RecipeError(
+                f"--set {key}: a run that goes on takes new learning rates alone, as in "
+                "fit.learning_rate=1e-4"
+            )
+    return load(recipe.model_dump(mode="json"), rates)
 
 
 def parse_override(text: str) -> tuple[str, Any]:
