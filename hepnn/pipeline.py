@@ -14,7 +14,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +42,10 @@ from hepnn.recipe import Recipe
 from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
+
+#: Called after each epoch with the stage, the epoch's number and its logs. What it raises ends the
+#: training; the run can be resumed from that epoch.
+Watch = Callable[[str, int, dict[str, float]], None]
 
 
 def train(
@@ -99,8 +103,17 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     return loaded
 
 
-def resume(run: Run, *, deploy: bool = False) -> Run:
+def resume(run: Run, *, deploy: bool = False, watch: Watch | None = None) -> Run:
     """Go on with a run that was killed or that failed, from its last epoch or stage.
+
+    Parameters
+    ----------
+    run
+        It may also be one that was created and never begun.
+    deploy
+        As of `train`.
+    watch
+        Sees every epoch, and may end the training.
 
     Raises
     ------
@@ -109,7 +122,7 @@ def resume(run: Run, *, deploy: bool = False) -> Run:
     """
     if "adopted" in run.manifest:
         raise RunError(f"run {run.name} was adopted: it has no training to go on with")
-    return _go_on(run, preparation.open_data(run.recipe), None, deploy)
+    return _go_on(run, preparation.open_data(run.recipe), None, deploy, watch)
 
 
 def check(
@@ -165,7 +178,13 @@ def check(
     return preflight.of_recipe(chosen, data.shape, data.classes)
 
 
-def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) -> Run:
+def _go_on(
+    run: Run,
+    data: datasets.Dataset,
+    parts: Divided | None,
+    ship: bool,
+    watch: Watch | None = None,
+) -> Run:
     began = time.perf_counter()
     step = "data"
     try:
@@ -177,7 +196,7 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
         for stage in run.recipe.stages:
             step = f"stage {stage}"
             if stage not in run.stages:
-                _make_stage(run, stage, parts)
+                _make_stage(run, stage, parts, watch)
         run.record(status="trained")
         run.manifest.pop("failed", None)
         run.record(wall_seconds=_add_up(run, began), peak_memory_bytes=_peak_memory())
@@ -194,7 +213,7 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
     return run
 
 
-def _make_stage(run: Run, stage: str, parts: Divided) -> None:
+def _make_stage(run: Run, stage: str, parts: Divided, watch: Watch | None) -> None:
     console.import_tensorflow()
     import keras
 
@@ -251,7 +270,13 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
         monitor = "val_distance"
     folder = run.path / "stages" / stage
     checkpoint = folder / "checkpoint.npz"
-    with console.epochs(stage, plan_of_fit.epochs) as progress:
+    with console.epochs(stage, plan_of_fit.epochs) as shown:
+
+        def progress(epoch: int, logs: dict[str, float]) -> None:
+            shown(epoch, logs)
+            if watch is not None:
+                watch(stage, epoch, logs)
+
         outcome = fit.fit(
             model,
             parts.train.encoded(encode),
