@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from hepnn.plots.style import BAD, COLOURS, INK, STYLE, colour_of, literal, write
 
@@ -55,6 +55,7 @@ def history(document: Mapping[str, Any], path: Path) -> Path:
                     transform=axes.get_xaxis_transform(),
                 )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlim(0.4, len(trials) + 0.6)
         axes.set_xlabel("trial")
         axes.set_ylabel(literal(f"{name}, {document['on']} events"))

@@ -20,7 +20,7 @@ from hepnn import run as runs_module
 from hepnn.data.generate import cluster as dask
 from hepnn.errors import DataError, HepnnError, RunError, missing_extra
 from hepnn.search import parcel
-from hepnn.search.crew import Event
+from hepnn.search.crew import ATTEMPTS, Event
 from hepnn.search.process import Process
 from hepnn.search.work import Job
 
@@ -32,7 +32,7 @@ except ImportError as _error:
 #: Seconds between looks for Ctrl-C, and for workers that have joined.
 LOOK = 1.0
 
-#: Seconds that a worker waits for an answer before it holds the search for killed.
+#: Seconds that a worker waits for an answer before it takes the search for killed.
 PATIENCE = 60.0
 
 #: The processes of a Dask worker are kept under this name.
@@ -102,8 +102,7 @@ class Cluster:
     def submit(self, number: int, job: Job, folder: Path) -> None:
         """Give a job to a worker."""
         name = f"{self._unique}-{number}"
-        if job.judged:
-            self._answers[number] = Queue(f"answers-{name}", client=self._client)
+        self._answers[number] = Queue(f"answers-{name}", client=self._client)
         future = self._client.submit(
             on_worker,
             job,
@@ -112,7 +111,7 @@ class Cluster:
             number,
             self._unique,
             key=f"hepnn-{name}",
-            retries=0,
+            retries=ATTEMPTS - 1,
         )
         self._busy[number] = future, job, folder
         self._epochs[number] = 0
@@ -131,6 +130,8 @@ class Cluster:
             return self._ended(number, message)
         again = message["epochs"] <= self._epochs[number]
         self._epochs[number] = message["epochs"]
+        if not self._busy[number][1].judged:
+            self.answer(number, True)
         if again and message["epochs"] == 1:
             console.say(f"{self._address}: a worker is gone, another does its trial")
         return Event(number, **message)
@@ -143,13 +144,14 @@ class Cluster:
         from distributed import KilledWorker
 
         _, job, folder = self._busy.pop(number)
-        if number in self._answers:
-            self._answers.pop(number).close()
+        self._answers.pop(number).close()
         failure = future.exception() if future.status == "error" else None
         if isinstance(failure, KilledWorker):
             return Event(number, "failed", why="it killed every worker that took it")
         if isinstance(failure, ModuleNotFoundError):
             raise DataError(f"{self._address}: a worker lacks the package {failure.name}")
+        if isinstance(failure, HepnnError):
+            return Event(number, "failed", why=str(failure))
         if failure is not None:
             raise failure
         try:
@@ -204,7 +206,8 @@ def on_worker(
         return {"what": "failed", "why": why}, None
     here: Any = get_worker()
     processes: Processes = here.plugins[PLUGIN]
-    answers = Queue(f"answers-{topic}-{number}") if job.judged else None
+    # Every epoch is answered, so that a worker whose search was killed is soon free again.
+    answers = Queue(f"answers-{topic}-{number}")
     process = processes.take()
     try:
         with tempfile.TemporaryDirectory(prefix="hepnn-trial-") as name:
@@ -215,8 +218,9 @@ def on_worker(
                     processes.give_back(process)
                     return message, parcel.pack(Path(name), job.runs)
                 here.log_event(topic, {"number": number, **message})
-                if answers is not None:
-                    process.answer(bool(answers.get(timeout=PATIENCE)))
+                goes_on = bool(answers.get(timeout=PATIENCE))
+                if job.judged:
+                    process.answer(goes_on)
             process.close()
             raise RunError(f"{here.address}: the training process died")
     except BaseException:
