@@ -177,11 +177,13 @@ class Cluster:
         """Leave the cluster; what it still does for this search is given up."""
         with contextlib.suppress(OSError, CancelledError, HepnnError):
             self._client.cancel([busy[0] for busy in self._busy.values()], force=True)
+            for answers in self._answers.values():
+                answers.put(None)
         self._stack.close()
 
     def _epoch(self, event: tuple[float, dict[str, Any]]) -> None:
-        message = dict(event[1])
-        self._heard.put((message.pop("number"), message))
+        number, message = event[1]["number"], event[1]["message"]
+        self._heard.put((number, message))
 
 
 def on_worker(
@@ -217,11 +219,13 @@ def on_worker(
                 if message["what"] != "epoch":
                     processes.give_back(process)
                     return message, parcel.pack(Path(name), job.runs)
-                here.log_event(topic, {"number": number, **message})
+                here.log_event(topic, {"number": number, "message": message})
                 try:
-                    goes_on = bool(answers.get(timeout=PATIENCE))
-                except TimeoutError as error:
-                    raise RunError(f"{here.address}: the search answers no more") from error
+                    goes_on = answers.get(timeout=PATIENCE)
+                except TimeoutError:
+                    goes_on = None
+                if goes_on is None:
+                    raise RunError(f"{here.address}: the search is no more")
                 if job.judged:
                     process.answer(goes_on)
             process.close()
