@@ -156,9 +156,11 @@ def averaged(driven: keras.Model) -> Iterator[None]:
         return
     weights = [variable.numpy() for variable in driven.trainable_variables]
     put_average(driven)
-    yield
-    for variable, value in zip(driven.trainable_variables, weights, strict=True):
-        variable.assign(value)
+    try:
+        yield
+    finally:
+        for variable, value in zip(driven.trainable_variables, weights, strict=True):
+            variable.assign(value)
 
 
 def put_average(driven: keras.Model) -> None:
