@@ -115,7 +115,9 @@ def _read_bare(run: Run, path: Path, shape: tuple[int, ...]) -> Events:
     return Events(found.x, y, found.weight)
 
 
-def divide(data: Dataset, limit: int | None = None) -> Divided:
+def divide(
+    data: Dataset, limit: int | None = None, train_limit: int | None = None, seed: int = 0
+) -> Divided:
     """Read a dataset into memory and split it: no entry is in two splits.
 
     Parameters
@@ -124,6 +126,10 @@ def divide(data: Dataset, limit: int | None = None) -> Divided:
         What to divide.
     limit
         Use only so many entries, of the seeded order.
+    train_limit
+        Use only so many of the training events, whatever the others are.
+    seed
+        Draws them.
 
     Raises
     ------
@@ -135,6 +141,8 @@ def divide(data: Dataset, limit: int | None = None) -> Divided:
     code = splits.codes(data.splits, rank, rows.entries, limit, rows.fixed)
     order = np.argsort(rank, kind="stable")
     chosen = {name: order[code[order] == number] for number, name in enumerate(splits.NAMES)}
+    if train_limit is not None:
+        chosen["train"] = _drawn(data, chosen["train"], train_limit, seed)
     counts = {
         name: np.bincount(_class_of(data, rows)[rows_of], minlength=_classes(data))
         for name, rows_of in chosen.items()
@@ -157,6 +165,16 @@ def divide(data: Dataset, limit: int | None = None) -> Divided:
         counts=rows.counts,
         fingerprint=mark,
     )
+
+
+def _drawn(data: Dataset, rows: np.ndarray, wanted: int, seed: int) -> np.ndarray:
+    """Return so many of the training rows, in their order."""
+    if wanted > len(rows):
+        raise DataError(
+            f"train_limit: {wanted} events; the train split of dataset {data.name} has {len(rows)}"
+        )
+    kept = np.random.default_rng([seed, wanted]).choice(len(rows), wanted, replace=False)
+    return rows[np.sort(kept)]
 
 
 def divide_on_disk(data: Dataset, folder: Path, limit: int | None = None) -> Divided:
