@@ -49,17 +49,17 @@ def inserted(model: keras.Model, wanted: Dropout) -> keras.Model:
             )
     places = {
         "inputs": {
-            one.name: _behind(keras.layers.Dropout(wanted.inputs, name="dropout_inputs"))
+            one.name: _behind(keras.layers.Dropout(wanted.inputs, name="fit_dropout_inputs"))
             for one in model.layers
             if one.name == "input_scaling"
         },
         "hidden": {
-            one.name: _before(keras.layers.Dropout(wanted.hidden, name=f"dropout_{one.name}"))
+            one.name: _before(keras.layers.Dropout(wanted.hidden, name=f"fit_dropout_{one.name}"))
             for one in _after_the_first(model)
             if isinstance(one, _DENSE)
         },
         "spatial": {
-            one.name: _before(_SPATIAL[one.rank](wanted.spatial, name=f"dropout_{one.name}"))
+            one.name: _before(_SPATIAL[one.rank](wanted.spatial, name=f"fit_dropout_{one.name}"))
             for one in _after_the_first(model)
             if isinstance(one, BaseConv)
         },
