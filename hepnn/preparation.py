@@ -102,7 +102,7 @@ def _divided(run: Run, data: datasets.Dataset) -> Divided:
     limit = run.recipe.limit
     if streams(run.recipe, data):
         return division.divide_on_disk(data, run.path / "data" / "stream", limit)
-    return division.divide(data, limit)
+    return division.divide(data, limit, run.recipe.validation)
 
 
 def _keep_scaling(run: Run, data: datasets.Dataset, parts: Divided) -> None:
@@ -156,7 +156,7 @@ def _scaling_of_start(run: Run, features: list[dict[str, Any]]) -> dict[str, np.
     """
     if not run.recipe.start:
         return None
-    origin, _ = runs_module.open_stage(run.recipe.start, run.path.parent)
+    origin, _ = runs_module.open_stage(run.recipe.start, run.runs)
     if origin.manifest["data"]["features"] != features:
         return None
     return scaling_of(origin)
