@@ -35,11 +35,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def measure(changes: dict[str, Any], seed: int, runs: Path, name: str) -> dict[str, float]:
+def measure(
+    changes: dict[str, Any], seed: int, runs: Path, name: str, seconds: float
+) -> dict[str, float]:
     """Train and ship a variant; return accuracies, cells and clocks."""
     from hepnn import evaluation, files, pipeline
 
-    settings = {**changes, "seed": seed, "targets": [{"name": "rtl"}]}
+    rtl = {"name": "rtl", "options": {"yosys_timeout_s": seconds}}
+    settings = {**changes, "seed": seed, "targets": [rtl]}
     run = pipeline.train("jet-tagger", settings, runs=runs, name=f"{name}{seed}", deploy=True)
     metrics = evaluation.evaluate(run)["stages"]
     cost = files.read_json(run.exports("quantized") / "rtl" / "target.json")["cost"]["rtl"]
@@ -64,6 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--variants", nargs="+", default=list(VARIANTS), choices=list(VARIANTS))
+    parser.add_argument("--yosys-seconds", type=float, default=1800, help="its limit, a design")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
     console.import_tensorflow()
@@ -71,7 +75,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for variant in arguments.variants:
             found = [
-                measure(VARIANTS[variant], seed, Path(temporary), variant)
+                measure(VARIANTS[variant], seed, Path(temporary), variant, arguments.yosys_seconds)
                 for seed in arguments.seeds
             ]
             for name in found[0]:

@@ -6,6 +6,7 @@ them inside it, so that a short name works from both.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin
@@ -29,6 +30,12 @@ class Declaration(BaseModel):
     """A piece of YAML with known keys only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Finite(Declaration):
+    """A declaration whose numbers are finite."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 def root(kind: str) -> Path:
@@ -102,12 +109,15 @@ def _explain(model: type[BaseModel], content: Any, error: ValidationError) -> st
     found = sorted(error.errors(), key=lambda one: one["type"] != "extra_forbidden")
     first = found[0]
     key = _written(content, first["loc"])
+    if first["type"] == "union_tag_invalid":
+        known = re.findall(r"'([^']*)'", first["ctx"]["expected_tags"])
+        return f"{key}: unknown {first['ctx']['tag']!r}; {nearest(first['ctx']['tag'], known)}"
     if first["type"] != "extra_forbidden":
         message = first["msg"].removeprefix("Value error, ")
         return f"{key}: {message}" if key else message
     parent = _model_at(model, first["loc"][:-1])
-    known = parent.model_fields if parent is not None else {}
-    return f"unknown key {key!r}; {nearest(str(first['loc'][-1]), known)}"
+    fields = parent.model_fields if parent is not None else {}
+    return f"unknown key {key!r}; {nearest(str(first['loc'][-1]), fields)}"
 
 
 def _written(content: Any, location: tuple[Any, ...]) -> str:
@@ -117,7 +127,8 @@ def _written(content: Any, location: tuple[Any, ...]) -> str:
         try:
             here = here[part]
         except (KeyError, IndexError, TypeError):
-            if number < len(location) - 1:  # a tag, or the keys of something missing
+            # A tag, the keys of something missing, or what a value of several types is not.
+            if number < len(location) - 1 or not isinstance(here, dict | list):
                 continue
         parts.append(str(part))
     return ".".join(parts)
@@ -166,3 +177,18 @@ def tagged(key: str, default: str) -> Callable[[Any], str]:
         return str(getattr(content, key, default))
 
     return tag
+
+
+def named(default: str) -> Callable[[Any], Any]:
+    """Return the function that makes `{name: x}` of the short form `x`, and gives no name one.
+
+    >>> named("adam")("sgd"), named("adam")({"beta_1": 0.5})
+    ({'name': 'sgd'}, {'name': 'adam', 'beta_1': 0.5})
+    """
+
+    def written_out(content: Any) -> Any:
+        if isinstance(content, dict):
+            return {"name": default, **content}
+        return {"name": content} if isinstance(content, str) else content
+
+    return written_out

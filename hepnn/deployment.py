@@ -70,10 +70,13 @@ def deploy(
         else request
         for request in requests
     ]
+    # Two of a recipe's requests may be one for a kit that takes one stage alone.
+    asked = [(one.name, one.part, kits.stage_of(one, run.stages)) for one in requests]
+    requests = [one for n, one in enumerate(requests) if asked[n] not in asked[:n]]
     for request in requests:
         targets.get(request.name)
         kits.of(request.name, request.kit, request.options)
-        run.model_file(_stage_of(request, run.stages))
+        run.model_file(kits.stage_of(request, run.stages))
     for request in requests:
         ship(run, request)
     from hepnn import report
@@ -128,7 +131,7 @@ def ship(run: Run, request: TargetRequest) -> None:
 
     target = targets.get(request.name)
     kit = kits.of(request.name, request.kit, request.options)
-    stage = _stage_of(request, run.stages)
+    stage = kits.stage_of(request, run.stages)
     whole = network.of_run(run, stage)
     model, exact = network.up_to(whole, request.part), bool(quantize.bits(whole))
     began = time.perf_counter()
@@ -186,7 +189,7 @@ def _keeping_log(kept: Path) -> Iterator[None]:
 def _insist_on_vectors(run: Run, requests: Sequence[TargetRequest]) -> None:
     """Raise if a project that owes equal bits differs from Keras on its own test vectors."""
     for request in requests:
-        stage = _stage_of(request, run.stages)
+        stage = kits.stage_of(request, run.stages)
         label = agreement.label(request.name, request.part)
         vectors = handover.interface(run.exports(stage) / label).get("vectors") or {}
         if vectors.get("differing"):
@@ -250,7 +253,3 @@ def _threshold(run: Run, label: str, folder: Path) -> dict[str, Any] | None:
         console.say(f"{label}: its threshold in {THRESHOLDS} was chosen for another file: left out")
         return None
     return {**kept, "outputs": getattr(get_task(run.recipe.task), "outputs", None)}
-
-
-def _stage_of(request: TargetRequest, stages: list[str]) -> str:
-    return request.stage or stages[-1]

@@ -224,7 +224,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
     console.import_tensorflow()
     import keras
 
-    from hepnn.training import fit, network
+    from hepnn.training import dropout, fit, network
 
     recipe = run.recipe
     task, of_targets = get_task(recipe.task), task_scaling.of(run)
@@ -251,13 +251,14 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
         None if task.FROM_NOISE else preparation.scaling_of(run),
         options,
     )
+    bare, model = model, dropout.inserted(model, plan_of_fit.dropout)
     callbacks: list[Any] = []
     if not number and recipe.start:
         _start(run, model)
     if plan is not None:
         network.warm_start(model, before)
         plan.prepare(model)
-        steps = -(-len(parts.train) // plan_of_fit.batch)
+        steps = -(-len(parts.train) // plan_of_fit.batch_of(len(parts.train)))
         callbacks = plan.callbacks(plan_of_fit.epochs, steps)
 
     teacher = teaching.of(run, stage)
@@ -282,7 +283,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
             parts.train.encoded(encode),
             dataclasses.replace(steering, y=encode(steering)),
             plan_of_fit,
-            loss=task.loss(),
+            loss=task.loss(run.manifest["data"]["events_by_class"].get("train", ())),
             metrics=task.metrics(),
             callbacks=callbacks,
             seed=seed,
@@ -294,6 +295,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
         )
     if plan is not None:
         plan.finish(model, parts.train.in_order())
+    model = dropout.taken_out(model, bare)
     _keep(
         run,
         stage,

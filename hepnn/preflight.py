@@ -60,7 +60,7 @@ def of_recipe(recipe: Recipe, shape: tuple[int, ...], names: Sequence[str]) -> l
     content = recipe.model_dump(mode="json", include={"architecture", "seed", "task"})
     rows, models = [], {}
     for request in recipe.targets:
-        stage = request.stage or recipe.stages[-1]
+        stage = kits.stage_of(request, recipe.stages)
         vocabulary, options = _vocabulary(recipe, stage)
         if vocabulary not in models:
             models[vocabulary] = _Once(_assembled, recipe, shape, names, vocabulary, options)
@@ -73,7 +73,7 @@ def of_run(opened: Run, requests: Sequence[TargetRequest]) -> list[Row]:
     """Return what targets make of a run's finished stages, on the weights that they have."""
     rows, models = [], {}
     for request in requests:
-        stage = request.stage or opened.stages[-1]
+        stage = kits.stage_of(request, opened.stages)
         opened.model_file(stage)
         if stage not in models:
             models[stage] = _Once(_of_stage, opened, stage)

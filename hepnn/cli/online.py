@@ -28,7 +28,10 @@ def trigger(
     form: Annotated[str, typer.Option(help="tflite or tflite-float16.")] = "tflite",
     source: Annotated[
         str | None,
-        typer.Option(help="Events to replay: a file, a data card, or 'generator': test events."),
+        typer.Option(
+            help="Events to replay: a file, a data card, 'generator' for test events, or new ones "
+            "from a generator, as in generator:jets,per_class=200."
+        ),
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Events a second that come in, Hz.")] = None,
     arrivals: Annotated[str, typer.Option(help="poisson, bunches (LHC) or fast.")] = "poisson",

@@ -65,6 +65,7 @@ def text(
         parts.append(_cpp(content))
     elif "program" in content:
         parts.append(program.readme(content, threshold))
+    parts += [_compiled(form) for form in content.get("forms", ()) if "compiled" in form]
     if "vectors" in content:
         parts.append(_vectors(content["vectors"]))
     parts += [_host(content, quantities), _interface(content, rows), _licences(taken)]
@@ -159,13 +160,21 @@ def _rtl(folder: Path, content: dict[str, Any]) -> str:
 
 _FORMS = {
     "matrices": "matrices of 16-bit weights and 32-bit sums, for the processor's vector units",
+    "steps": "one step of additions, shifts and wraps, again and again",
     "program": "a straight line of additions, shifts and wraps",
 }
+
+_STEPS = """
+- `{name}::step(quantities, state)` of `recurrent.h` takes one step of a sequence, and
+  `{name}::outputs(state, numbers)` says what the network answers after the steps so far: for
+  sequences that are still coming, or that have no end. The `State` is the caller's.
+"""
 
 
 def _cpp(content: dict[str, Any]) -> str:
     made = content["project"]
     name = made["namespace"]
+    by_step = _STEPS.format(name=name).rstrip() if made["form"] == "steps" else ""
     return f"""## Build
 
 C++17 without any library; the network is {_FORMS[made["form"]]}.
@@ -175,7 +184,7 @@ C++17 without any library; the network is {_FORMS[made["form"]]}.
 - Link `{name}` and include `network.h`; or compile `network.cpp` and `interface.cpp` with the rest
   of a program, with `-O3 -march=native -ffp-contract=off`.
 - `{name}::predict(quantities, outputs)` takes one event, `{name}::infer` whole numbers that are on
-  the grid already. Nothing is allocated or kept between calls.
+  the grid already. Nothing is allocated or kept between calls.{by_step}
 - An event with an infinite quantity, or one that is not a number, is refused: `false`, and outputs
   that are not numbers.
 - `-DFOR_THIS_MACHINE=OFF` builds for every processor of this kind; the answers are the same.
@@ -188,6 +197,24 @@ C++17 without any library; the network is {_FORMS[made["form"]]}.
 It reads `vectors/`, compares every output to the last bit through every way in, and fails if one
 differs or if a quantity that is no number is not refused.
 """
+
+
+def _compiled(form: dict[str, Any]) -> str:
+    made, estimate = form["compiled"], form["compiled"]["npu"]
+    sides = estimate["operators"]
+    lines = [
+        f"## For the accelerator: `{made['file']}`",
+        "",
+        f"`{form['file']}`, which any processor runs, compiled for {made['accelerator']}: "
+        f"{sides.get('npu', 0)} operators run there, {sides.get('cpu', 0)} stay on the CPU "
+        "(`build.log` says why).",
+    ]
+    if "cycles" in estimate:
+        lines += [
+            f"An event takes {estimate['cycles']['all']:,} cycles: an estimate "
+            f"({estimate['source']})."
+        ]
+    return "\n".join(lines) + "\n"
 
 
 def _benches(languages: Sequence[str]) -> list[str]:
@@ -232,7 +259,9 @@ def _host(content: dict[str, Any], quantities: dict[str, Any]) -> str:
     lines = ["## What the host does", ""]
     for title, steps in (("Before", before), ("After", after)):
         lines += [f"- {title}: " + ("; ".join(steps) if steps else "nothing") + "."]
-    lines += ["", "Scaling to numbers near one is inside."]
+    outside = [one["file"] for one in content.get("forms", ()) if "scaling" in one["input"]]
+    but = f", but for `{'`, `'.join(outside)}`: its `scaling` in `interface.json` comes first"
+    lines += ["", f"Scaling to numbers near one is inside{but if outside else ''}."]
     return "\n".join(lines) + "\n"
 
 

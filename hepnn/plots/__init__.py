@@ -35,8 +35,8 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
     ----------
     history
         Columns by name: `loss`, `accuracy`, `iou` and `mae`, of the validation events with `val_`
-        before them, `sparsity`, `ebops`, `beta`, `learning_rate`, as far as they exist; `epoch`
-        numbers the rows.
+        before them, `sparsity`, `ebops`, `beta`, `learning_rate`, `gradient_norm`, as far as
+        they exist; `epoch` numbers the rows.
     path
         The SVG file to write.
     """
@@ -63,6 +63,7 @@ def learning_curves(history: Mapping[str, Sequence[float]], path: Path) -> Path:
         ("EBOPs", [("ebops", "")], "log"),
         ("EBOPs' weight $\\beta$", [("beta", "")], "log"),
         ("learning rate", [("learning_rate", "")], "log"),
+        ("gradient norm before clipping", [("gradient_norm", "")], "log"),
     ]
     drawn = [p for p in panels if any(_has(columns, name) for name, _ in p[1])] or panels[:1]
     length = max((len(values) for values in columns.values()), default=0)

@@ -17,7 +17,7 @@ from pydantic import ConfigDict, Field, model_validator
 from hepnn import declarations
 from hepnn.declarations import Declaration
 from hepnn.errors import RecipeError
-from hepnn.recipe.fit import Adversary, EarlyStopping, Fit, Schedule
+from hepnn.recipe.fit import Adversary, EarlyStopping, Fit
 from hepnn.recipe.splits import AnySplits, ColumnSplits, FileSplits, FractionSplits, HashSplits
 from hepnn.recipe.steps import AnyStep, Beta, Cluster, Prune, Quantize, Step
 from hepnn.recipe.tasks import (
@@ -51,7 +51,6 @@ __all__ = [
     "Recipe",
     "ReconstructTask",
     "RegressTask",
-    "Schedule",
     "SegmentTask",
     "Step",
     "TargetRequest",
@@ -161,6 +160,13 @@ def fit_of(recipe: Recipe, stage: str) -> Fit:
         return recipe.fit
     step = recipe.compress[recipe.stages.index(stage) - 1]
     merged = {**recipe.fit.model_dump(), **step.fit}
+    if "quantized" in recipe.stages[: recipe.stages.index(stage) + 1]:
+        if step.fit.get("precision", "float32") != "float32":
+            raise RecipeError(
+                f"compress.{step.step}.fit.precision: what fixed point gives is exact in float32 "
+                "only; half the bits are for float stages"
+            )
+        merged["precision"] = "float32"
     fit = declarations.parse(Fit, merged, f"compress.{step.step}.fit")
     if fit.adversary is None:
         return fit
@@ -232,6 +238,8 @@ def _set(content: dict[str, Any], key: str, value: Any) -> None:
         elif isinstance(here, dict):
             if last:
                 here[part] = value
+            elif isinstance(here.get(part), str):  # the short form of a name
+                here[part] = {"name": here[part]}
             elif not isinstance(here.get(part), dict | list):
                 here[part] = {}
             here = here[part]

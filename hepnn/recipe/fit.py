@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from hepnn.declarations import Declaration
-
-
-class Schedule(Declaration):
-    """The learning rate over the training.
-
-    `cosine` falls to `final` times the rate (I. Loshchilov, F. Hutter, arXiv:1608.03983),
-    `exponential` falls to it by a constant factor a step, `constant` stays.
-    """
-
-    name: Literal["constant", "cosine", "exponential"] = "constant"
-    final: float = Field(0.0, ge=0, le=1)
-    warmup: float = Field(0.0, ge=0, lt=1, description="fraction of the steps, linear from 0")
+from hepnn.declarations import Declaration, Finite, named
+from hepnn.recipe.optimizers import Adam, AnyOptimizer
+from hepnn.recipe.regularizers import Clip, Dropout, Regularize
+from hepnn.recipe.schedules import AnySchedule, Constant
 
 
 class EarlyStopping(Declaration):
@@ -28,7 +19,7 @@ class EarlyStopping(Declaration):
     patience: int = Field(10, ge=1)
 
 
-class Adversary(Declaration):
+class Adversary(Finite):
     """What a generator is trained against (`hepnn.training.adversarial`).
 
     Both networks have the fit's optimizer, batches and schedule. `penalty` and `average` are no
@@ -54,7 +45,7 @@ class Adversary(Declaration):
     )
 
 
-class Fit(Declaration):
+class Fit(Finite):
     """One fit: optimizer, batches, epochs.
 
     `rule` is `gradient`, of the loss, or `perceptron` (`hepnn.training.perceptron`).
@@ -63,14 +54,29 @@ class Fit(Declaration):
 
     With a `teacher`, the network learns its answers beside the labels
     (`hepnn.training.distillation`), which count `teacher_weight`, at a `temperature`.
+
+    `freeze` names layers that keep their weights: all up to and with one, or a list of names or
+    patterns (`conv*`). `average` keeps and validates m = d m + (1 - d) w in place of the weights
+    w, with d = min(average, t / (t + 10)) at the step t (B. Polyak, A. Juditsky, SIAM J. Control
+    Optim. 30 (1992) 838). `precision` computes Keras's own layers but the last in half of the
+    bits (P. Micikevicius et al., arXiv:1710.03740); weights, what is saved, and stages in fixed
+    point stay float32.
     """
 
     epochs: int = Field(50, ge=1)
-    batch: int = Field(1024, ge=1)
-    optimizer: Literal["sgd", "rmsprop", "adam", "adamw", "nadam", "lion"] = "adam"
+    batch: Annotated[int, Field(ge=1)] | Literal["all"] = Field(
+        1024, description="events a step, or all of them"
+    )
+    optimizer: AnyOptimizer = Adam()
     learning_rate: float = Field(1e-3, gt=0)
     rule: Literal["gradient", "perceptron"] = "gradient"
-    schedule: Schedule = Schedule()
+    schedule: AnySchedule = Constant()
+    clip: Clip | None = Field(None, description="of the gradient")
+    regularize: Regularize = Regularize()
+    dropout: Dropout = Dropout()
+    average: float = Field(0.0, ge=0, lt=1, description="of the weights; 0.999 is usual")
+    precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
+    freeze: str | list[str] = []
     early_stopping: EarlyStopping | None = None
     keep: Literal["last", "best"] = "best"
     teacher: str | None = Field(None, description="run, or run/stage, whose answers are learned")
@@ -79,10 +85,42 @@ class Fit(Declaration):
     adversary: Adversary | None = None
     engine: Literal["auto", "epoch", "keras"] = "auto"
 
+    @model_validator(mode="before")
+    @classmethod
+    def _whole_batch(cls, content: Any) -> Any:
+        chosen = named("adam")(content.get("optimizer")) if isinstance(content, dict) else None
+        if not isinstance(chosen, dict) or chosen["name"] != "gradient_descent":
+            return content
+        if content.get("batch", "all") != "all":
+            raise ValueError(
+                "optimizer: gradient_descent takes the gradient of all events, batch: all; "
+                "optimizer: sgd takes that of a batch"
+            )
+        return {**content, "batch": "all"}
+
     @model_validator(mode="after")
     def _plain_descent(self) -> Fit:
-        if self.rule == "perceptron" and self.optimizer != "sgd":
+        step = self.optimizer.model_dump(exclude_defaults=True)
+        if self.rule == "perceptron" and (self.optimizer.name != "sgd" or step):
             raise ValueError("rule: perceptron takes optimizer: sgd, whose step is the rate alone")
         if self.rule == "perceptron" and self.teacher is not None:
             raise ValueError("rule: perceptron learns from labels alone, and takes no teacher")
+        lossy = {"average": self.average, "regularize": self.regularize.wanted}
+        for key in (key for key, asked in lossy.items() if self.rule == "perceptron" and asked):
+            raise ValueError(f"rule: perceptron minimizes no loss, and takes no {key}")
         return self
+
+    @model_validator(mode="after")
+    def _schedule_in_time(self) -> Fit:
+        needed, warmup = self.schedule.length, self.schedule.warmup * self.epochs
+        if needed and needed + warmup > self.epochs:
+            behind = f" and {warmup:g} of warm-up" if warmup else ""
+            raise ValueError(
+                f"schedule {self.schedule.name} needs {needed} epochs{behind}, "
+                f"longer than the training's {self.epochs}"
+            )
+        return self
+
+    def batch_of(self, events: int) -> int:
+        """Return the events a step, of so many."""
+        return events if self.batch == "all" else self.batch

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from hepnn.declarations import Declaration
+from hepnn.declarations import Declaration, named
+from hepnn.recipe.losses import (
+    AnyClassLoss,
+    AnyRegressLoss,
+    MeanSquaredError,
+    SparseCategoricalCrossentropy,
+)
 
 
 class ClassifyTask(Declaration):
-    """One logit a class, or the probabilities of a network that was not made here."""
+    """One logit a class, or the probabilities of a network that was not made here.
+
+    `class_weights` multiply the loss of each event by its class's weight, on the validation
+    events too. `balanced` is n / (K n_k), with n_k of the n training events of class k of K, so
+    that all classes weigh alike (G. King, L. Zeng, Polit. Anal. 9 (2001) 137).
+    """
 
     name: Literal["classify"] = "classify"
     outputs: Literal["logits", "probabilities"] = "logits"
+    loss: AnyClassLoss = SparseCategoricalCrossentropy()
+    class_weights: list[Annotated[float, Field(ge=0)]] | Literal["balanced"] | None = Field(
+        None, description="in the order of the classes, or balanced"
+    )
 
 
 class RegressTask(Declaration):
     """One number a target."""
 
     name: Literal["regress"]
+    loss: AnyRegressLoss = MeanSquaredError()
 
 
 class SegmentTask(Declaration):
@@ -61,12 +77,8 @@ class EmbedTask(Declaration):
     name: Literal["embed"]
 
 
-def _named(content: Any) -> Any:
-    return {"name": content} if isinstance(content, str) else content
-
-
 AnyTask = Annotated[
     ClassifyTask | RegressTask | SegmentTask | ReconstructTask | GenerateTask | EmbedTask,
     Field(discriminator="name"),
-    BeforeValidator(_named),
+    BeforeValidator(named("classify")),
 ]

@@ -9,7 +9,13 @@ from typing import Any
 Form = Callable[[Any], Any]
 
 
-def copied(model: Any, forms: Mapping[str, Form]) -> Any:
+#: What calls a layer: made of the layer.
+Around = Callable[[Any], Callable[..., Any]]
+
+
+def copied(
+    model: Any, forms: Mapping[str, Form], around: Mapping[str, Around] | None = None
+) -> Any:
     """Return a copy of a model with other forms of some layers, weights taken over.
 
     Parameters
@@ -18,12 +24,17 @@ def copied(model: Any, forms: Mapping[str, Form]) -> Any:
         A functional Keras model.
     forms
         By the layer's name.
+    around
+        By the layer's name: what calls it, where it stays but something comes before or behind.
     """
     import keras
 
     def call(layer: Any, *inputs: Any, **options: Any) -> Any:
         form = forms.get(layer.name)
-        return layer(*inputs, **options) if form is None else form(inputs[0])
+        if form is not None:
+            return form(inputs[0])
+        called = (around or {}).get(layer.name)
+        return (layer if called is None else called(layer))(*inputs, **options)
 
     def clone(layer: Any) -> Any:
         content = keras.saving.serialize_keras_object(layer)

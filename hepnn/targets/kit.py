@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, field_validator
@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 from hepnn import declarations
 from hepnn.declarations import Declaration
 from hepnn.errors import TargetError
+from hepnn.recipe import TargetRequest
 from hepnn.targets import parts
 
 
@@ -57,8 +58,10 @@ class CPPOptions(Declaration):
     """How the network is written as C++."""
 
     namespace: str = Field("network", pattern=r"^[a-z][a-z0-9_]*$")
-    form: Literal["auto", "matrices", "program"] = Field(
-        "auto", description="matrices where it is a chain of dense layers, else a straight line"
+    form: Literal["auto", "matrices", "steps", "program"] = Field(
+        "auto",
+        description="matrices of a chain of dense layers, steps of a recurrent network, which may"
+        " keep its state between calls, else a straight line",
     )
     timeout_s: float = Field(1800.0, gt=0, description="when compiling is given up")
 
@@ -66,9 +69,17 @@ class CPPOptions(Declaration):
 class TFLiteOptions(Declaration):
     """What is written beside the `.tflite` files."""
 
-    project: Literal["none", "cpp"] = Field(
-        "none", description="`cpp`: a CMake project that runs the float32 form"
+    project: Literal["none", "cpp", "vela"] = Field(
+        "none",
+        description="`cpp`: a CMake project that runs the float32 form; `vela`: the int8 form "
+        "compiled for an Ethos-U",
     )
+    accelerator: str = Field("ethos-u55-128", description="as Vela names it")
+    system_config: str = Field(
+        "Ethos_U55_High_End_Embedded", description="clock and memories, of Vela's Arm/vela.ini"
+    )
+    memory_mode: str = Field("Shared_Sram", description="where what lies, of Vela's Arm/vela.ini")
+    timeout_s: float = Field(600.0, gt=0, description="when compiling is given up")
 
 
 class Resources(Declaration):
@@ -93,6 +104,9 @@ class Kit(Declaration):
     clock_period_ns: float | None = Field(None, ge=1, le=1000, allow_inf_nan=False)
     resources: Resources | None = None
     share: float = Field(1.0, gt=0, le=1, description="of the resources, for this network")
+    stage: Literal["float"] | None = Field(
+        None, description="that is shipped when none is asked for; the last by default"
+    )
     threads: int = Field(1, ge=1)
     tflite: TFLiteOptions = TFLiteOptions()
     hls4ml: HLSOptions = HLSOptions()
@@ -167,3 +181,17 @@ def of(target: str, name: str | None = None, options: Mapping[str, Any] | None =
     content = {**section.model_dump(), **options}
     changed = declarations.parse(type(section), content, f"options of target {target}")
     return kit.model_copy(update={target: changed})
+
+
+def stage_of(request: TargetRequest, stages: Sequence[str]) -> str:
+    """Return the stage that a request is for: its own, or the one that its kit takes, or the last.
+
+    Parameters
+    ----------
+    request
+        What is shipped where.
+    stages
+        Of the run or recipe, in order.
+    """
+    usual = load(request.kit).stage if request.kit else None
+    return request.stage or usual or stages[-1]

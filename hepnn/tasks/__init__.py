@@ -20,7 +20,7 @@ from hepnn.tasks.scaling import Scaling
 
 TASKS = {
     "classify": "hepnn.tasks.classify:Classify",
-    "regress": "hepnn.tasks.regress",
+    "regress": "hepnn.tasks.regression:Regress",
     "segment": "hepnn.tasks.segment:Segment",
     "reconstruct": "hepnn.tasks.reconstruct:Reconstruct",
     "generate": "hepnn.tasks.generate:Generate",
@@ -112,8 +112,14 @@ class Task(Protocol):
     def learns_from(self, events: Events, names: Sequence[str]) -> np.ndarray | None:
         """Return which events `(events,)` bool are trained on; None for all of them."""
 
-    def loss(self) -> Any:
-        """Return the Keras loss of encoded labels and outputs."""
+    def loss(self, counts: Sequence[int] = ()) -> Any:
+        """Return the Keras loss of encoded labels and outputs.
+
+        Parameters
+        ----------
+        counts
+            Training events of each class, where the data have classes.
+        """
 
     def metrics(self) -> list[Any]:
         """Return the Keras metrics that are followed in training."""

@@ -31,6 +31,10 @@ class Classify:
     outputs
         `logits`, or `probabilities` of a network that ends in a softmax or a sigmoid. A network
         with one output for two classes gives that of the second.
+    loss
+        As declared in `hepnn.recipe.losses`, by key.
+    class_weights
+        Of each class in the loss, in their order; `balanced` by their frequency.
     """
 
     LABELS = "classes"
@@ -44,22 +48,42 @@ class Classify:
     PICTURES = {"confusion": "Confusion", "roc": "ROC, each class against the others"}
     WORDS = Words("decision", "flip", "efficiency")
 
-    def __init__(self, outputs: Outputs = "logits") -> None:
+    def __init__(
+        self,
+        outputs: Outputs = "logits",
+        loss: Mapping[str, Any] | None = None,
+        class_weights: Sequence[float] | Literal["balanced"] | None = None,
+    ) -> None:
         self.outputs = outputs
+        self._loss = loss or {"name": "sparse_categorical_crossentropy"}
+        self._class_weights = class_weights
+        self._one_logit = self._loss["name"] == "binary_crossentropy"
 
     def shapes(
         self, shape: tuple[int, ...], names: Sequence[Any]
     ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return the event's shape, and one logit a class.
+        """Return the event's shape, and one logit a class; one of two for a binary loss.
 
         Raises
         ------
         RecipeError
-            If the task is that of a network which puts out probabilities.
+            If the task is that of a network which puts out probabilities, or its loss or its
+            weights are for another number of classes.
         """
         if self.outputs != "logits":
             raise RecipeError("task.outputs: a network that is trained here puts out logits")
-        return shape, (len(names),)
+        weights = self._class_weights
+        if self._one_logit and len(names) != 2:
+            raise RecipeError(
+                f"task.loss: binary_crossentropy is for two classes, and these are {len(names)} "
+                f"({', '.join(names)}): use categorical_crossentropy"
+            )
+        if isinstance(weights, Sequence) and weights != "balanced" and len(weights) != len(names):
+            raise RecipeError(
+                f"task.class_weights: {len(weights)} weights of {len(names)} classes "
+                f"({', '.join(names)})"
+            )
+        return shape, (1 if self._one_logit else len(names),)
 
     def view(
         self, events: Events, names: Sequence[str], scaling: Scaling | None, seed: int
@@ -71,16 +95,21 @@ class Classify:
         """Return None: all events are trained on."""
         return None
 
-    def loss(self) -> Any:
-        """Return the cross-entropy of the softmax of the logits."""
-        import keras
+    def loss(self, counts: Sequence[int] = ()) -> Any:
+        """Return the loss of the logits: the cross-entropy of their softmax by default."""
+        from hepnn.tasks import losses
 
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        weights = self._class_weights
+        if weights == "balanced":
+            weights = [sum(counts) / (len(counts) * count) if count else 0.0 for count in counts]
+        return losses.of_classes(self._loss, weights)
 
     def metrics(self) -> list[Any]:
         """Return what is followed in training."""
         import keras
 
+        if self._one_logit:
+            return [keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.0)]
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
 
     def encode(self, events: Events, scaling: Scaling | None = None) -> np.ndarray:

@@ -102,7 +102,7 @@ class Generate:
         """Return None: all events are trained on."""
         return None
 
-    def loss(self) -> Any:
+    def loss(self, counts: Sequence[int] = ()) -> Any:
         """Return the discriminator's loss; how it is played for is the training's affair."""
         import keras
 

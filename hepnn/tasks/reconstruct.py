@@ -81,7 +81,7 @@ class Reconstruct:
             return None
         return np.isin(events.y, [list(names).index(name) for name in self.background])
 
-    def loss(self) -> Any:
+    def loss(self, counts: Sequence[int] = ()) -> Any:
         """Return the mean squared difference of an event, as a function `(events,)`."""
         return _squared
 

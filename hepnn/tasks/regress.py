@@ -71,13 +71,6 @@ def learns_from(events: Events, names: Sequence[str]) -> np.ndarray | None:
     return None
 
 
-def loss() -> Any:
-    """Return the mean squared error of z."""
-    import keras
-
-    return keras.losses.MeanSquaredError()
-
-
 def metrics() -> list[Any]:
     """Return what is followed in training."""
     import keras

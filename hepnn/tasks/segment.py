@@ -99,7 +99,7 @@ class Segment:
         """Return None: all events are trained on."""
         return None
 
-    def loss(self) -> Any:
+    def loss(self, counts: Sequence[int] = ()) -> Any:
         """Return the pixels' cross-entropy, weighted and with its share of Dice."""
         from hepnn.tasks.pixels import PixelLoss
 

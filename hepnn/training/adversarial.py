@@ -22,7 +22,7 @@ from keras import ops
 from hepnn.errors import RecipeError
 from hepnn.recipe import Adversary, Fit
 from hepnn.tasks.generate import GRID
-from hepnn.training.fit import optimizer
+from hepnn.training.optimizers import optimizer
 from hepnn.training.rules import Rule
 from hepnn.vocabularies.floating import Float
 
@@ -54,10 +54,22 @@ class Adversarial(Rule):
         Raises
         ------
         RecipeError
-            If the network is not trained from random numbers.
+            If the network is not trained from random numbers, or the plan asks for what only
+            the descent of one loss has.
         """
         if not latent:
             raise RecipeError(f"architecture {self.network.name} is trained by task: generate")
+        refused = {
+            "schedule: plateau": plan.schedule.name == "plateau",
+            "average": bool(plan.average),
+            "regularize": plan.regularize.wanted,
+            "precision": plan.precision != "float32",
+        }
+        for key in (key for key, asked in refused.items() if asked):
+            raise RecipeError(
+                f"fit.{key} is for the descent of one loss, and two networks play against each "
+                "other here; fit.adversary has average and penalty"
+            )
         self.latent = latent
         self.adversary = plan.adversary or Adversary()
         self.classes = self.network.input_shape[-1] - latent

@@ -47,8 +47,7 @@ class Best(keras.callbacks.Callback):
             )
         if epoch < self.first:
             return
-        falling = not any(rising in self.monitor for rising in ("accuracy", "iou"))
-        value = logs[self.monitor] if falling else -logs[self.monitor]
+        value = logs[self.monitor] if improves_downwards(self.monitor) else -logs[self.monitor]
         if value < self.best:
             self.best, self.best_epoch = value, epoch
             if self.keep:
@@ -73,6 +72,11 @@ class Best(keras.callbacks.Callback):
         best, epoch, stopped = state["marks"]
         self.best, self.best_epoch, self.stopped = float(best), int(epoch), bool(stopped)
         self.weights = [state[f"weight{number}"] for number in range(len(state) - 1)]
+
+
+def improves_downwards(monitor: str) -> bool:
+    """Say whether a quantity of the history is the better the lower it is."""
+    return not any(rising in monitor for rising in ("accuracy", "iou"))
 
 
 def stateful(callback: Any) -> bool:

@@ -27,6 +27,7 @@ from keras import ops
 
 from hepnn.errors import RecipeError
 from hepnn.recipe import Fit
+from hepnn.tasks import losses
 from hepnn.training.rules import Rule
 
 
@@ -74,9 +75,10 @@ class Distilled(Rule):
             If the task's loss has no soft form.
         """
         hard = kwargs["loss"]
-        if isinstance(hard, keras.losses.SparseCategoricalCrossentropy):
+        of_classes = keras.losses.SparseCategoricalCrossentropy | losses.OverClasses
+        if isinstance(hard, of_classes):
             self._soft: keras.losses.Loss = Divergence(self._temperature)
-        elif isinstance(hard, keras.losses.MeanSquaredError):
+        elif isinstance(hard, losses.OF_NUMBERS):
             self._soft = keras.losses.MeanSquaredError()
         else:
             raise RecipeError("fit.teacher: this task's loss has no form for a teacher's answers")

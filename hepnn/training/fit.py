@@ -11,9 +11,9 @@ from typing import Any
 import keras
 
 from hepnn.data.feed import Memory
-from hepnn.recipe import Fit, Schedule
+from hepnn.recipe import Fit
 from hepnn.run import Events
-from hepnn.training import engine, rules
+from hepnn.training import conditions, engine, optimizers, rules
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
 from hepnn.training.engine import Feed
@@ -42,6 +42,7 @@ class Outcome:
     seconds: float
 
 
+@conditions.held
 def fit(
     model: keras.Model,
     train: Feed | Events,
@@ -69,7 +70,8 @@ def fit(
     validation
         Events that steer early stopping and the choice of the best epoch.
     plan
-        Optimizer, schedule, batches, epochs, engine.
+        Optimizer, schedule, batches, epochs, engine, and what holds during the fit alone
+        (`hepnn.training.conditions`).
     loss, metrics
         Keras objects.
     callbacks
@@ -90,19 +92,22 @@ def fit(
         Called after each epoch.
     """
     train = Memory(train) if isinstance(train, Events) else train
-    steps = -(-len(train) // plan.batch)
+    batch = plan.batch_of(len(train))
+    steps = -(-len(train) // batch)
     driven = rules.wrap(model, plan, steps, latent)
-    driven.compile(optimizer=optimizer(plan, steps), loss=loss, weighted_metrics=list(metrics))
+    optimizer = optimizers.optimizer(plan, steps)
+    driven.compile(optimizer=optimizer, loss=loss, weighted_metrics=list(metrics))
+    driven.optimizer.build(driven.trainable_variables)
     best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
-    callbacks = [*callbacks, best]
+    callbacks = [*callbacks, *optimizers.followers(plan, optimizer), best]
     saved = None if checkpoint is None else Checkpoint(checkpoint, driven, callbacks)
     start, history, engine_used = (0, {}, None) if saved is None else saved.restore()
     wanted = engine_used or plan.engine
-    choice = engine.choose(model, train, plan.batch, callbacks, wanted)
+    choice = engine.choose(model, train, batch, callbacks, wanted)
     if choice.engine == "epoch":
-        driver: Any = engine.EpochLoop(driven, train, validation, plan.batch)
+        driver: Any = engine.EpochLoop(driven, train, validation, batch)
     else:
-        driver = engine.KerasFit(driven, train, validation, plan.batch, callbacks)
+        driver = engine.KerasFit(driven, train, validation, batch, callbacks)
     began = time.perf_counter()
     model.stop_training = False
     for callback in callbacks:
@@ -113,10 +118,12 @@ def fit(
             break
         for callback in callbacks:
             callback.on_epoch_begin(epoch)
-        logs = {**driver.epoch(train.pieces(seed, epoch, plan.batch)), **driver.validate()}
-        logs["learning_rate"] = float(driven.optimizer.learning_rate)
-        for callback in callbacks:  # they may add to the logs
-            callback.on_epoch_end(epoch, logs)
+        logs = driver.epoch(train.pieces(seed, epoch, batch))
+        with optimizers.averaged(driven):
+            logs |= driver.validate()
+            logs["learning_rate"] = float(driven.optimizer.learning_rate)
+            for callback in callbacks:  # they may add to the logs
+                callback.on_epoch_end(epoch, logs)
         for name, value in logs.items():
             history.setdefault(name, []).append(float(value))
         if saved is not None:
@@ -125,30 +132,8 @@ def fit(
             progress(epoch, logs)
         if model.stop_training:
             break
+    optimizers.put_average(driven)
     for callback in callbacks:
         callback.on_train_end()
     rules.release(driven)
     return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
-
-
-def optimizer(plan: Fit, steps_an_epoch: int) -> keras.optimizers.Optimizer:
-    """Return the optimizer of a plan, with its learning-rate schedule."""
-    rate = schedule(plan.schedule, plan.learning_rate, plan.epochs * steps_an_epoch)
-    return keras.optimizers.get({"class_name": plan.optimizer, "config": {"learning_rate": rate}})
-
-
-def schedule(wanted: Schedule, rate: float, steps: int) -> Any:
-    """Return a learning rate, or its schedule over the steps of a fit."""
-    warmup = round(wanted.warmup * steps)
-    if wanted.name == "cosine":
-        return keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=0.0 if warmup else rate,
-            decay_steps=max(steps - warmup, 1),
-            alpha=wanted.final,
-            warmup_target=rate if warmup else None,
-            warmup_steps=warmup,
-        )
-    if wanted.name == "exponential":
-        final = max(wanted.final, 1e-6)
-        return keras.optimizers.schedules.ExponentialDecay(rate, max(steps, 1), final)
-    return rate

@@ -1,8 +1,8 @@
 """One network in the event loop: scores and decisions, one event or many.
 
 A thread has an interpreter of its own. For single events its tensors are written and read in
-place, and nothing is allocated once it has run; many events go through a second interpreter
-whose input is as long as a block, if that gives the same bits.
+place, and nothing is allocated once it has run; many events go through interpreters whose input is
+as long as a block, if that gives the same bits.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from hepnn.targets.tflite import interpreter
 from hepnn.trigger import events, export, scores, thresholds
 from hepnn.trigger.export import Export
 
-#: Events that pass through the network at once, where there are many.
-BLOCK = 256
+#: Events that pass through the network at once, where so many are there: the larger block is the
+#: faster one, the smaller one keeps a queue short.
+BLOCKS = (256, 32)
 
 
 def load(
@@ -180,9 +181,12 @@ class Trigger:
         if not hasattr(self._local, "single"):
             self._warm()
         results = np.empty((len(x), *self.export.output_shape), np.float32)
-        whole = len(x) - len(x) % BLOCK if len(x) >= BLOCK and self._blocks() else 0
-        for start in range(0, whole, BLOCK):
-            self._local.block(x[start : start + BLOCK], results[start : start + BLOCK])
+        whole = 0
+        for size in BLOCKS:
+            block = self._block(size) if len(x) - whole >= size else None
+            while block is not None and len(x) - whole >= size:
+                block(x[whole : whole + size], results[whole : whole + size])
+                whole += size
         one = self._local.one
         for number in range(whole, len(x)):
             results[number] = one(x[number])
@@ -235,13 +239,16 @@ class Trigger:
         self._local.interpreter = lite
         self._local.one = one
         self._local.single = single
+        self._local.blocks = {}
         return single
 
-    def _blocks(self) -> bool:
-        """Say whether this thread runs blocks of events at once, bit for bit as one by one."""
-        if hasattr(self._local, "block"):
-            return self._local.block is not None
-        self._local.block = None
+    def _block(self, size: int) -> Callable[[np.ndarray, np.ndarray], None] | None:
+        """Return what runs so many events at once in this thread, bit for bit as one by one."""
+        if size not in self._local.blocks:
+            self._local.blocks[size] = self._made_block(size)
+        return self._local.blocks[size]
+
+    def _made_block(self, size: int) -> Callable[[np.ndarray, np.ndarray], None] | None:
         lite = interpreter.opened(self.export.content, self.export.path)
         into, out = lite.get_input_details()[0]["index"], lite.get_output_details()[0]["index"]
 
@@ -251,18 +258,17 @@ class Trigger:
             results[...] = lite.get_tensor(out)
 
         rng = np.random.default_rng(0)
-        trial = rng.normal(size=(BLOCK, *self.export.shape)).astype(np.float32)
-        trial *= 2.0 ** rng.integers(-6, 10, (BLOCK, *(1 for _ in self.export.shape)))
-        found = np.empty((BLOCK, *self.export.output_shape), np.float32)
+        trial = rng.normal(size=(size, *self.export.shape)).astype(np.float32)
+        trial *= 2.0 ** rng.integers(-6, 10, (size, *(1 for _ in self.export.shape)))
+        found = np.empty((size, *self.export.output_shape), np.float32)
         try:
-            lite.resize_tensor_input(into, (BLOCK, *self.export.shape))
+            lite.resize_tensor_input(into, (size, *self.export.shape))
             lite.allocate_tensors()
             block(trial, found)
         except (RuntimeError, ValueError):  # a graph that is for one event
-            return False
-        if np.array_equal(found, np.array([self._local.one(x).copy() for x in trial])):
-            self._local.block = block
-        return self._local.block is not None
+            return None
+        same = np.array_equal(found, np.array([self._local.one(x).copy() for x in trial]))
+        return block if same else None
 
 
 def _again(

@@ -35,7 +35,7 @@ from hepnn.errors import DataError, RecipeError, RunError
 from hepnn.trigger import export, thresholds
 from hepnn.trigger.account import mixed
 from hepnn.trigger.export import Export
-from hepnn.trigger.inference import BLOCK, Trigger
+from hepnn.trigger.inference import BLOCKS, Trigger
 
 #: Bits of the word that says which items an event passed.
 MOST = 63
@@ -199,7 +199,8 @@ class Menu:
             for of_trigger, (name, prescale, shadow) in zip(known, rest, strict=True)
         ]
         menu = cls(items, seed)
-        menu.score(np.zeros((BLOCK, *menu.shape), np.float32))
+        for size in BLOCKS:
+            menu.score(np.zeros((size, *menu.shape), np.float32))
         return menu
 
     def _by_network(self) -> list[tuple[np.ndarray | None, Trigger, list[int]]]:

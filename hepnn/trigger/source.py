@@ -1,4 +1,4 @@
-"""Where events come from: a file, a data card, the run's own test events, or Python.
+"""Where events come from: a file, a data card, a generator, the run's own test events, or Python.
 
 All events are in memory, as the menu takes them, before the first arrives. One that is malformed
 keeps its place: it arrives, and is counted as failed with its reason.
@@ -7,6 +7,7 @@ keeps its place: it arrives, and is counted as failed with its reason.
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +16,14 @@ from typing import Any
 import numpy as np
 
 from hepnn.data import bare, division
+from hepnn.data.generate import job
 from hepnn.errors import DataError, nearest
+from hepnn.recipe import parse_override
 from hepnn.trigger.account import mixed
 from hepnn.trigger.menu import Menu
 
-#: Name of the source that draws the run's test events.
+#: Name of the source that draws the run's test events; and, followed by `:` and the name of a
+#: generator of `hepnn data make`, of one that makes new events.
 GENERATOR = "generator"
 
 
@@ -70,8 +74,9 @@ def opened(wanted: str, menu: Menu, seed: int = 0) -> Source:
     Parameters
     ----------
     wanted
-        Path of a data file; short name or path of a data card; or `generator`: test events of
-        the run of the menu's first item, drawn at random.
+        Path of a data file; short name or path of a data card; `generator`: test events of the
+        run of the menu's first item, drawn at random; or `generator:KIND,SETTING=VALUE,...`:
+        events that `hepnn data make KIND` makes first, as `generator:jets,per_class=200`.
     menu
         That looks at the events.
     seed
@@ -82,7 +87,9 @@ def opened(wanted: str, menu: Menu, seed: int = 0) -> Source:
     DataError
         If nothing can be read, or a feature is in no column.
     RecipeError
-        If there is no such card.
+        If there is no such card, generator or setting.
+    MissingDependency
+        If a generator needs an extra that is not installed.
     """
     first = menu.items[0].trigger.export
     if wanted == GENERATOR:
@@ -90,14 +97,13 @@ def opened(wanted: str, menu: Menu, seed: int = 0) -> Source:
         events = run.events("test")
         x = _ordered(events.x, first.features, menu)
         return _checked(wanted, x, _labels(events.y), first.names, drawn=seed)
+    if wanted.startswith(f"{GENERATOR}:"):
+        return _generated(wanted, menu, seed)
     if bare.is_bare(wanted):
         return _of_file(Path(wanted), menu)
     if Path(wanted).suffix.lower() in bare.FORMATS and not Path(wanted).exists():
         raise DataError(f"{wanted}: no such file")
-    events = division.read_for(first.opened_run(), wanted)
-    return _checked(
-        wanted, _ordered(events.x, first.features, menu), _labels(events.y), first.names
-    )
+    return _of_card(wanted, wanted, menu)
 
 
 def of_events(events: Iterable[Any], menu: Menu, name: str = "python") -> Source:
@@ -165,6 +171,27 @@ def _ordered(x: np.ndarray, features: tuple[str, ...], menu: Menu) -> np.ndarray
     if missing:
         raise DataError(f"the events have no feature {missing[0]}")
     return x[..., [features.index(name) for name in menu.features]]
+
+
+def _of_card(card: str | Path, name: str, menu: Menu) -> Source:
+    first = menu.items[0].trigger.export
+    events = division.read_for(first.opened_run(), card)
+    return _checked(name, _ordered(events.x, first.features, menu), _labels(events.y), first.names)
+
+
+def _generated(wanted: str, menu: Menu, seed: int) -> Source:
+    """Make events, and read those of its cards that the run can take."""
+    kind, *settings = wanted.partition(":")[2].split(",")
+    overrides = dict(parse_override(setting) for setting in settings)
+    refused: Exception | None = None
+    with tempfile.TemporaryDirectory() as folder:
+        made = job.make(kind, Path(folder) / kind, seed, overrides)
+        for card in sorted(made.rglob("dataset.yaml")):
+            try:
+                return _of_card(card, wanted, menu)
+            except DataError as error:
+                refused = error
+    raise DataError(f"{wanted}: none of its events are the network's: {refused}")
 
 
 def _of_file(path: Path, menu: Menu) -> Source:

@@ -10,7 +10,7 @@ from time import monotonic_ns
 from typing import Any
 
 from hepnn.targets.interface import logged
-from hepnn.trigger.inference import BLOCK
+from hepnn.trigger.inference import BLOCKS
 from hepnn.trigger.lane import Lane
 from hepnn.trigger.menu import Menu
 
@@ -51,14 +51,15 @@ def work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
                 return
             menu = Menu.of_state(state)
         place = tail % depth
-        if head - tail >= BLOCK and depth - place >= BLOCK:
-            part = slice(place, place + BLOCK)
+        together = min(head - tail, depth - place)
+        size = next((size for size in BLOCKS if size <= together), 1)
+        if size > 1:
+            part = slice(place, place + size)
             lane.scores[part] = menu.score(lane.x[part])
             lane.generation[part], lane.done[part] = generation, monotonic_ns()
-            tail += BLOCK
         else:
             menu.score_one(lane.x[place], lane.scores[place])
             lane.generation[place] = generation
             lane.done[place] = monotonic_ns()
-            tail += 1
+        tail += size
         lane.tail = tail

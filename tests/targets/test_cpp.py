@@ -97,7 +97,8 @@ def test_forms_are_what_was_asked_for(shipped: Any, request: pytest.FixtureReque
     _, _, folder, artefact = shipped
     form = artefact.cost()["form"]
     name = request.node.callspec.params["shipped"]
-    assert form == ("matrices" if name in ("dense", "qkeras") else "program")
+    forms = {"dense": "matrices", "qkeras": "matrices", "sequences": "steps"}
+    assert form == forms.get(name, "program")
     assert ("arithmetic::dense" in (folder / "network.cpp").read_text()) == (form == "matrices")
     assert (folder / "arithmetic.h").exists() == (form == "matrices")
 
@@ -289,7 +290,7 @@ def drawn(seed: int, wide: int) -> tuple[Any, Lane]:
         for _ in range(40):
             one, other = (made[rng.integers(len(made))] for _ in range(2))
             power = float(2.0 ** rng.integers(-2, 3))
-            match rng.integers(6):
+            match rng.integers(8):
                 case 0:
                     new = one * -power + float(rng.integers(-20, 20) / 4)
                 case 1:
@@ -300,6 +301,10 @@ def drawn(seed: int, wide: int) -> tuple[Any, Lane]:
                     new = one.min_of(other) - one
                 case 4:
                     new = one.quantize(0, 3, 2) * other.quantize(1, 3, 1)
+                case 5:
+                    new = [one & other, one | other, one ^ other][rng.integers(3)]
+                case 6:
+                    new = [~one, one._ne(other)][rng.integers(2)]
                 case _:
                     lane = rng.integers(2), rng.integers(1, 6), rng.integers(-1, 4)
                     modes = rng.choice(["WRAP", "SAT"]), rng.choice(["TRN", "RND"])

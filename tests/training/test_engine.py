@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from hepnn.data.feed import Memory
-from hepnn.recipe import Architecture, Beta, EarlyStopping, Fit, Prune, Quantize, Schedule
+from hepnn.recipe import Architecture, Beta, EarlyStopping, Fit, Prune, Quantize
 from hepnn.run import Events
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -59,7 +59,7 @@ def _fit(engine: str, events: Events, step: Any = None, **changes: Any) -> tuple
     ("name", "settings"),
     [
         ("plain, with a last smaller batch", {}),
-        ("schedule", {"schedule": Schedule(name="cosine", warmup=0.2), "optimizer": "sgd"}),
+        ("schedule", {"schedule": {"name": "cosine", "warmup": 0.2}, "optimizer": "sgd"}),
         ("prune", {"step": Prune(sparsity=0.5, end=0.5)}),
         ("hgq with EBOPs", {"step": Quantize(beta=Beta(first=1e-6, last=1e-5))}),
         ("qkeras", {"step": Quantize(method="qkeras", bits=6)}),

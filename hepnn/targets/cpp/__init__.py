@@ -1,9 +1,10 @@
 """C++: the network on whole numbers, for any program, with no library behind it.
 
-Written is a CMake project of C++17: `network.cpp` is generated and readable, in one of two forms.
-Dense networks become matrices of 16-bit numbers for the processor's vector units; any other one,
-all that `rtl` takes, a straight line of additions, shifts and wraps, from the same program of
-alkaid's that the Verilog is made of. Before anything is kept, the compiled code is compared with
+Written is a CMake project of C++17: `network.cpp` is generated and readable, in one of three forms.
+Dense networks become matrices of 16-bit numbers for the processor's vector units; recurrent ones
+two programs, of one step and of the answer, whose state a caller may keep; any other one, all that
+`rtl` takes, a straight line of additions, shifts and wraps, from the same program of alkaid's that
+the Verilog is made of. Before anything is kept, the compiled code is compared with
 Keras, on the calibration events, on its test vectors and on random inputs in range, at its ends
 and far outside; a network that differs is refused.
 
@@ -23,7 +24,7 @@ import numpy as np
 from hepnn import files
 from hepnn.errors import RunError, TargetError
 from hepnn.targets import Verdict, preflight, vectors
-from hepnn.targets.cpp import build, matrices, source
+from hepnn.targets.cpp import build, matrices, source, steps
 from hepnn.targets.cpp.artefact import Integers
 from hepnn.targets.cpp.program import Program
 from hepnn.targets.fixed_point import first_lane
@@ -103,7 +104,7 @@ def write(
     with logged(directory / build.LOG):
         traced = trace.trace_network(model, "cpp")
         program = Program(traced.comb, traced.lane)
-        network, form = _network(model, traced, program, kit)
+        network, form, operations = _network(model, traced, program, kit)
     random = trace.probe(traced, _RANDOM)
     chosen = vectors.choose(calibration, traced.lane)
     source.write(directory, network)
@@ -124,7 +125,7 @@ def write(
         "project": {
             "namespace": network.namespace,
             "form": form,
-            "operations": program.operations,
+            "operations": operations,
             "bits": network.bits,
             "options": network.options,
             "timeout_s": kit.cpp.timeout_s,
@@ -159,10 +160,12 @@ def load(directory: Path) -> list[Integers]:
     return [Integers(directory)]
 
 
-def _network(model: Any, traced: Any, program: Program, kit: Kit) -> tuple[source.Network, str]:
-    """Return what fills the templates, and its form."""
+def _network(
+    model: Any, traced: Any, program: Program, kit: Kit
+) -> tuple[source.Network, str, int]:
+    """Return what fills the templates, its form, and how many operations its code has."""
     found = first_lane(model)
-    wanted = kit.cpp.form
+    wanted, operations = kit.cpp.form, program.operations
     stages = None
     if found is not None and (
         wanted == "matrices" or wanted == "auto" and program.operations >= _FEW
@@ -172,7 +175,18 @@ def _network(model: Any, traced: Any, program: Program, kit: Kit) -> tuple[sourc
         raise TargetError(
             f"target cpp: model {model.name!r} is no chain of dense layers of 16 bits; form: auto"
         )
-    if stages is not None:
+    by_step = steps.of(model, traced.lane) if wanted in ("auto", "steps") else None
+    if by_step is None and wanted == "steps":
+        raise TargetError(
+            f"target cpp: model {model.name!r} is no recurrent network that reads one step after "
+            "the other, in one direction; form: auto"
+        )
+    if by_step is not None:
+        code, form, options = source.of_steps(by_step), "steps", "-O1"
+        bits = max(by_step.advance.bits, by_step.answer.bits)
+        fractions = by_step.answer.fractions
+        operations = by_step.advance.operations + by_step.answer.operations
+    elif stages is not None:
         code, form, options = source.of_stages(stages), "matrices", "${FAST}"
         bits, fractions = 32, stages[-1].fraction.tolist()
     else:
@@ -188,5 +202,6 @@ def _network(model: Any, traced: Any, program: Program, kit: Kit) -> tuple[sourc
         bits=bits,
         code=code,
         options=options,
+        steps=by_step,
     )
-    return network, form
+    return network, form, operations

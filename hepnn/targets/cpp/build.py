@@ -27,8 +27,8 @@ _ENTRANCE = (*_FAST, "-ffp-contract=off", "-fno-trapping-math")
 OPTIONS = {"${FAST}": _FAST, "-O1": ("-O1",)}
 
 _SOURCES = ("network.cpp", "interface.cpp")
-_OPTIONAL = "arithmetic.h"
-_HEADERS = ("network.h", "entrance.h", _OPTIONAL)
+_OPTIONAL = ("arithmetic.h", "recurrent.h")
+_HEADERS = ("network.h", "entrance.h", *_OPTIONAL)
 
 
 def find_compiler() -> str:
@@ -145,7 +145,7 @@ def _fingerprint(directory: Path) -> str:
         path = directory / name
         if path.is_file():
             digest.update(path.read_bytes())
-        elif name != _OPTIONAL:
+        elif name not in _OPTIONAL:
             raise RunError(f"{path} is missing; run 'hepnn deploy' again")
     return digest.hexdigest()[:16]
 

@@ -24,7 +24,11 @@ _OPERATIONS = 1500
 WORDS = (32, 64)
 
 _NEGATIVE, _INPUT, _ADD, _SUBTRACT, _RELU, _QUANTIZE, _SHIFTED, _CONSTANT = range(-2, 6)
-_CHOOSE, _MULTIPLY, _LOOK_UP, _SUM = 6, 7, 8, 11
+_CHOOSE, _MULTIPLY, _LOOK_UP, _BITS_OF_ONE, _BITS_OF_TWO, _SUM = range(6, 12)
+
+#: By alkaid's number, what is done bit by bit.
+_BITWISE = ("&", "|", "^")
+_INVERTED, _ANY = 0, 1
 
 
 class Program:
@@ -173,6 +177,15 @@ class Program:
                 return self._choice(op, step)
             case code if code == _LOOK_UP:
                 return self._look_up(op, step)
+            case code if code == _BITS_OF_ONE and op.data[0] == _INVERTED:
+                return self._wrapped(f"(~v{op.addr[0]})", op, -math.inf, math.inf)
+            case code if code == _BITS_OF_ONE and op.data[0] == _ANY:
+                return f"v{op.addr[0]} != 0"
+            case code if code == _BITS_OF_TWO:
+                scaled, kind = op.data
+                first, second = self._on(op.addr[0], step), self._on(op.addr[1], step, scaled)
+                text = f"({first} {_BITWISE[kind]} {second})"
+                return self._wrapped(text, op, -math.inf, math.inf)
         raise TargetError(f"target cpp: alkaid's operation {op.opcode} has no form in C++ here")
 
     def _input(self, op: Any, step: int) -> str:

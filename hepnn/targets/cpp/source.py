@@ -10,14 +10,15 @@ import numpy as np
 
 from hepnn import declarations, files
 from hepnn.targets.cpp.matrices import Stage
+from hepnn.targets.cpp.steps import Steps
 from hepnn.targets.fixed_point import Lane
 from hepnn.targets.vectors import Vectors
 
 #: Where the templates lie, and the test vectors of what is written.
 TEMPLATES, VECTORS = "integer-cpp", "vectors"
 
-#: What only code of matrices needs.
-_ARITHMETIC = "arithmetic.h"
+#: What only code of matrices needs, and what only a recurrent network has.
+_ARITHMETIC, _RECURRENT = "arithmetic.h", ("recurrent.h", "recurrent_test.cpp")
 
 #: Largest count of steps that is a whole number in float32 together with a half.
 _EXACT = 2.0**23
@@ -46,6 +47,8 @@ class Network:
         What `network.cpp` holds inside its namespace, `infer` among it.
     options : str
         What it is compiled with, as CMake writes lists.
+    steps : Steps or None
+        Where the code is a recurrent network's, step by step.
     """
 
     title: str
@@ -57,6 +60,7 @@ class Network:
     bits: int
     code: str
     options: str
+    steps: Steps | None = None
 
 
 def write(folder: Path, network: Network) -> None:
@@ -79,13 +83,20 @@ def write(folder: Path, network: Network) -> None:
         "GRID": ",\n    ".join(_grid(lane, network.shape)),
         "NETWORK_OPTIONS": network.options,
     }
-    vectorised = "arithmetic::" in network.code
+    vectorised, unneeded = "arithmetic::" in network.code, []
+    if not vectorised:
+        unneeded.append(_ARITHMETIC)
+    if network.steps is None:
+        unneeded += _RECURRENT
+    else:
+        known |= _of_steps(network.steps)
     for template in sorted((declarations.root("deploy") / TEMPLATES / "templates").iterdir()):
-        if template.name == _ARITHMETIC and not vectorised:
+        if template.name in unneeded:
             continue
         files.write_text(folder / template.name, _filled(template.read_text(), known))
     head = f"// {network.title}\n"
     includes = ["network.h", *([_ARITHMETIC] if vectorised else [])]
+    includes += [] if network.steps is None else [_RECURRENT[0]]
     text = "".join(f'#include "{name}"\n' for name in includes)
     text += f"\nnamespace {network.namespace} {{\n\n"
     end = f"\n}}  // namespace {network.namespace}\n"
@@ -98,6 +109,48 @@ def write_vectors(folder: Path, chosen: Vectors, expected: np.ndarray) -> None:
         rows = np.asarray(numbers, np.float64).reshape(len(chosen.x), -1)
         lines = (" ".join(value.hex() for value in row.tolist()) for row in rows)
         files.write_text(folder / VECTORS / f"{name}.txt", "\n".join(lines) + "\n")
+
+
+def of_steps(steps: Steps) -> str:
+    """Return the two programs of a recurrent network, and `infer` as the loop over its steps."""
+    number = "STEPS - 1 - n" if steps.backwards else "n"
+    programs = [
+        f"namespace {name} {{\n\n{program.source()}\n}}  // namespace {name}\n"
+        for name, program in (("one_step", steps.advance), ("ending", steps.answer))
+    ]
+    body = f"""constexpr word FACTOR[STATES] = {_row(np.array(steps.factors))};
+
+void advance(const word *features, State &state) {{
+    word before[FEATURES + STATES], after[STATES];
+    for (std::size_t n = 0; n < FEATURES; n++) before[n] = features[n];
+    for (std::size_t n = 0; n < STATES; n++) before[FEATURES + n] = state.numbers[n];
+    one_step::infer(before, after);
+    for (std::size_t n = 0; n < STATES; n++) state.numbers[n] = after[n] * FACTOR[n];
+}}
+
+void answer(const State &state, word *outputs) {{
+    ending::infer(state.numbers + {steps.first}, outputs);
+}}
+
+void infer(const word *steps, word *outputs) {{
+    State state;
+    for (std::size_t n = 0; n < STEPS; n++) advance(steps + ({number}) * FEATURES, state);
+    answer(state, outputs);
+}}
+"""
+    return "\n".join([*programs, body])
+
+
+def _of_steps(steps: Steps) -> dict[str, str]:
+    order = "its last step first" if steps.backwards else "its first step first"
+    return {
+        "ORDER": f"an event with {order}",
+        "FEATURES": str(steps.features),
+        "STEPS": str(steps.count),
+        "STATES": str(len(steps.factors)),
+        "BACKWARDS": "true" if steps.backwards else "false",
+        "STEP_GRID": ",\n    ".join(_grid(steps.lane, (steps.features,))),
+    }
 
 
 def of_stages(stages: Sequence[Stage]) -> str:

@@ -1,12 +1,16 @@
 """How alkaid traces hepnn's fixed-point recurrent layers.
 
 The equations are the layer's own (`hepnn.layers.cells`); here is the arithmetic that they are
-computed with, on symbolic numbers. Every step becomes logic of its own, one behind the other.
+computed with, on symbolic numbers. Every step becomes logic of its own, one behind the other; with
+`carrying`, a sequence is one step alone, which takes the states from the step before.
 Importing this module makes the layers known to alkaid.
 """
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Mapping
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,7 +19,34 @@ from alkaid.trace import FVArray
 from hgq._alkaid_keras_plugin._base import mirror_quantizer
 
 from hepnn.layers import quantized_recurrent as quantized
-from hepnn.layers.recurrent import split, unrolled
+from hepnn.layers.recurrent import split, step, unrolled
+
+#: By layer name, the states before and after the one step; None for whole sequences.
+_CARRIED: ContextVar[tuple[Mapping[str, Any], dict[str, Any]] | None] = ContextVar(
+    "carried", default=None
+)
+
+
+@contextlib.contextmanager
+def carrying(states: Mapping[str, tuple[Any, ...]]) -> Iterator[dict[str, tuple[Any, ...]]]:
+    """Trace sequences of one step.
+
+    Parameters
+    ----------
+    states
+        By layer name, the symbolic states `(1, units)` before the step.
+
+    Yields
+    ------
+    dict
+        By layer name, the states after it, once the network is traced.
+    """
+    after: dict[str, tuple[Any, ...]] = {}
+    token = _CARRIED.set((states, after))
+    try:
+        yield after
+    finally:
+        _CARRIED.reset(token)
 
 
 class TracedCell:
@@ -75,9 +106,16 @@ class ReplayRecurrent(ReplayOperationBase):
         if mask is not None:
             mask = mirror_quantizer(layer.mask_lane, mask)
             bits = [mask[:, t] for t in steps]
-        zeros = np.zeros((x.shape[0], layer.units))
-        start = FVArray(zeros, inputs.solver_options, hwconf=inputs.hwconf)
-        outputs = unrolled(layer, cell, projected, bits, (start,) * layer.states)
+        carried = _CARRIED.get()
+        if carried is None:
+            zeros = np.zeros((x.shape[0], layer.units))
+            start = FVArray(zeros, inputs.solver_options, hwconf=inputs.hwconf)
+            outputs = unrolled(layer, cell, projected, bits, (start,) * layer.states)
+        else:
+            (only,), (bit,) = projected, bits or [None]
+            before, after = carried
+            after[layer.name] = step(layer, cell, only, bit, before[layer.name])
+            outputs = [after[layer.name][0]]
         if not layer.return_sequences:
             return outputs[-1]
         sequence = np.stack(outputs, axis=1)

@@ -84,14 +84,21 @@ def write(
     TargetError
         If a format is unknown or the converter refuses the model.
     """
-    from hepnn.targets.tflite import convert, program
+    from hepnn.targets.tflite import convert, program, vela
 
     shape = single_input(model, "tflite")
     model = without_noise(model)
     wanted = _wanted(formats, exact)
     if kit.tflite.project == "cpp" and wanted[0] != "float32":
         raise TargetError(f"target tflite: the C++ of kit {kit.name} runs float32: name it first")
-    entries = []
+    if kit.tflite.project == "vela":
+        vela.require()
+        if exact:
+            raise TargetError(
+                f"kit {kit.name} takes int8, a form of stages in floating point: --stage float"
+            )
+        wanted = list(dict.fromkeys([*wanted, "int8"]))
+    entries: list[dict[str, Any]] = []
     with logged(directory / "build.log"):
         for form in wanted:
             network, scaling = model, None
@@ -117,6 +124,11 @@ def write(
                     },
                 }
             )
+    if kit.tflite.project == "vela":
+        integers = entries[wanted.index("int8")]
+        integers["compiled"] = vela.compile_for_npu(
+            directory / integers["file"], kit.tflite, directory / "build.log"
+        )
     described = {"target": "tflite", "threads": kit.threads, "forms": entries}
     files.write_json(directory / NAME, described)
     made = load(directory)

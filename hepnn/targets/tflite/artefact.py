@@ -64,8 +64,12 @@ class TFLiteArtefact:
         return self._real(results)
 
     def cost(self) -> dict[str, Any]:
-        """Return size, operations and the latency measured now, in this process."""
+        """Return size, operations and the latency measured now, in this process.
+
+        What was estimated when the file was compiled for another processor is under `npu`.
+        """
         times = self._latencies()
+        compiled = self._entry.get("compiled")
         return {
             "bytes": self.path.stat().st_size,
             "gzip_bytes": len(gzip.compress(self.path.read_bytes(), mtime=0)),
@@ -78,6 +82,7 @@ class TFLiteArtefact:
                 "threads": self._threads,
                 "source": "LiteRT from Python on this machine: set, invoke, get",
             },
+            **({"npu": compiled["npu"]} if compiled else {}),
         }
 
     @property
