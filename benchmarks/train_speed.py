@@ -73,23 +73,27 @@ CASES = {
 Epoch = Callable[[np.ndarray], float]
 
 
-def events_of(case: Case, recipe: Any) -> Any:
-    """Return a recipe's events, repeated in another order to as many as wanted."""
+def read(case: Case, recipe: Any) -> tuple[Any, dict[str, np.ndarray]]:
+    """Return a recipe's events, repeated in another order to as many as wanted, and a scaling."""
     from hepnn import preparation
-    from hepnn.data import division
+    from hepnn.data import division, groups, scaling, statistics
+    from hepnn.data.feed import Memory
     from hepnn.run import Events
 
-    known = division.read(preparation.open_data(recipe))
+    opened = preparation.open_data(recipe)
+    known = division.read(opened)
     rng = np.random.default_rng(0)
     chosen = rng.integers(0, len(known), case.events)
-    return Events(known.x[chosen], known.y[chosen], np.ones(case.events, np.float32))
+    seen = statistics.of(groups.for_statistics(opened.group, known.x[:10_000]))
+    grid = scaling.fit(seen, [feature.scaling for feature in opened.features])
+    events = Events(known.x[chosen], known.y[chosen], np.ones(case.events, np.float32))
+    return Memory(events), grid
 
 
-def compiled(case: Case, recipe: Any, data: Any, **how: Any) -> Any:
+def compiled(case: Case, recipe: Any, data: Any, grid: Any, **how: Any) -> Any:
     """Return the network, from the same start each time."""
     import keras
 
-    from hepnn.data import scaling
     from hepnn.tasks import get
     from hepnn.training import network
 
@@ -98,7 +102,6 @@ def compiled(case: Case, recipe: Any, data: Any, **how: Any) -> Any:
     options = {"beta": 1e-7} if case.vocabulary == "hgq" else {}
     classes = [str(number) for number in range(int(data.events.y.max()) + 1)]
     shapes = task.shapes(x.shape[1:], classes)
-    grid = scaling.standard(x[:10_000])
     model = network.assemble(recipe.architecture, *shapes, case.vocabulary, grid, options)
     model.compile("adam", task.loss(), weighted_metrics=task.metrics(), **how)
     return model
@@ -109,7 +112,7 @@ def ours(case: Case, model: Any, data: Any) -> tuple[Epoch, str]:
     from hepnn.training import engine
 
     choice = engine.choose(model, data, case.batch, [])
-    driver = engine.DRIVERS[choice.engine](model, data, None, case.batch)
+    driver = engine.driver(choice, model, data, None, case.batch)
     return lambda order: driver.epoch([(data.events, order)])["loss"], choice.engine
 
 
@@ -124,13 +127,13 @@ def keras_fit(case: Case, model: Any, data: Any) -> Epoch:
     return epoch
 
 
-def tuned(case: Case, recipe: Any, data: Any) -> tuple[Epoch, dict[str, Any]]:
+def tuned(case: Case, recipe: Any, data: Any, grid: Any) -> tuple[Epoch, dict[str, Any]]:
     """Return the epoch of the fastest of `GRID`, and its settings."""
     best: tuple[float, Epoch, dict[str, Any]] | None = None
     order = np.arange(len(data))
     for jit, steps in GRID:
         how = {"jit_compile": jit, "steps_per_execution": steps}
-        model = compiled(case, recipe, data, **how)
+        model = compiled(case, recipe, data, grid, **how)
         start = model.get_weights()
         epoch = keras_fit(case, model, data)
         seconds = []
@@ -148,16 +151,14 @@ def tuned(case: Case, recipe: Any, data: Any) -> tuple[Epoch, dict[str, Any]]:
     return best[1:]
 
 
-def pytorch(case: Case, data: Any, threads: int) -> Epoch | None:
+def pytorch(case: Case, data: Any, grid: Any, threads: int) -> Epoch | None:
     """Return PyTorch's epoch of the same perceptron; None where it is not installed."""
     try:
         import torch
     except ImportError:
         console.say("no PyTorch: its figures are left out")
         return None
-    from hepnn.data import scaling
-
-    grid, inputs = scaling.standard(data.events.x[:10_000]), data.events.x
+    inputs = data.events.x
     x = torch.from_numpy(((inputs - grid["offset"]) * 2.0 ** -grid["exponent"]).astype(np.float32))
     y = torch.from_numpy(data.events.y.astype(np.int64))
     torch.manual_seed(1)
@@ -188,19 +189,18 @@ def pytorch(case: Case, data: Any, threads: int) -> Epoch | None:
 def measure(case: Case, epochs: int, peers: list[str]) -> tuple[dict[str, float], dict[str, Any]]:
     """Return ratios, times and losses of one case, and how the sides were driven."""
     from hepnn import pipeline
-    from hepnn.data.feed import Memory
 
     recipe = pipeline.load(case.recipe)
-    data = Memory(events_of(case, recipe))
+    data, grid = read(case, recipe)
     sides: dict[str, Epoch] = {}
-    sides["hepnn"], driver = ours(case, compiled(case, recipe, data), data)
+    sides["hepnn"], driver = ours(case, compiled(case, recipe, data, grid), data)
     how: dict[str, Any] = {"hepnn": driver}
     if "fit" in peers:
-        sides["fit"] = keras_fit(case, compiled(case, recipe, data), data)
+        sides["fit"] = keras_fit(case, compiled(case, recipe, data, grid), data)
     if "tuned" in peers:
-        sides["tuned"], how["tuned"] = tuned(case, recipe, data)
+        sides["tuned"], how["tuned"] = tuned(case, recipe, data, grid)
     for threads in THREADS if "torch" in peers and case.torch else ():
-        if (side := pytorch(case, data, threads)) is not None:
+        if (side := pytorch(case, data, grid, threads)) is not None:
             sides[f"torch{threads}"] = side
     seconds: dict[str, list[float]] = {name: [] for name in sides}
     losses: dict[str, float] = {}

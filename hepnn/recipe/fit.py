@@ -50,7 +50,7 @@ class Fit(Finite):
 
     `rule` is `gradient`, of the loss, or `perceptron` (`hepnn.training.perceptron`).
     `engine` is `auto` (the rule of `hepnn.training.engine`), `epoch` (a whole epoch as one
-    compiled loop) or `keras` (`model.fit`).
+    compiled loop), `graph` (the same loop, not compiled) or `keras` (`model.fit`).
 
     With a `teacher`, the network learns its answers beside the labels
     (`hepnn.training.distillation`), which count `teacher_weight`, at a `temperature`.
@@ -83,7 +83,7 @@ class Fit(Finite):
     temperature: float = Field(2.0, gt=0, description="of the classes' softmax, for the teacher")
     teacher_weight: float = Field(0.5, gt=0, le=1, description="of its answers, against labels")
     adversary: Adversary | None = None
-    engine: Literal["auto", "epoch", "keras"] = "auto"
+    engine: Literal["auto", "epoch", "graph", "keras"] = "auto"
 
     @model_validator(mode="before")
     @classmethod

@@ -1,13 +1,16 @@
-"""One train step, driven in two ways.
+"""One train step, driven in three ways.
 
 `epoch`
-    A whole epoch is one XLA-compiled loop over batches gathered from data in memory; Python
+    A whole epoch is one XLA-compiled loop over the batches of a shuffled copy of the data; Python
     is entered once an epoch. Data streamed from disk come in pieces, with one such loop each.
+`graph`
+    The same loop as a TensorFlow graph, not compiled: for work that threaded kernels do faster
+    than XLA's code on a CPU.
 `keras`
     `model.fit`'s own path, an epoch at a time.
 
-Both run `model.train_step` on the same batches in the same order, so that losses, metrics,
-sample weights, regularizers, EBOPs and constraints are Keras's own in both, and the numbers
+All run `model.train_step` on the same batches in the same order, so that losses, metrics,
+sample weights, regularizers, EBOPs and constraints are Keras's own in all, and the numbers
 differ by the order of float32 sums only.
 """
 
@@ -30,14 +33,14 @@ Feed = Memory | Stream
 #: An epoch's events, each with the order to train on them.
 Pieces = Iterable[tuple[Events, np.ndarray]]
 
-#: Data beyond this are not held twice in memory.
+#: Data beyond this are not held as tensors beside their arrays, once as they are and once shuffled.
 MEMORY_LIMIT = 2 << 30
 
 #: Events of the validation set that are looked at together.
 VALIDATION_BATCH = 16384
 
-#: Multiplications of one batch, forward, above which a step's work outweighs its overhead, and
-#: Keras's threaded kernels are faster than XLA's loop on a CPU (`benchmarks/train_speed.py`).
+#: Multiplications of one batch, forward, above which TensorFlow's threaded kernels are faster than
+#: XLA's loop on a CPU (`benchmarks/train_speed.py`).
 WORK_LIMIT = 1e9
 
 #: The same for networks with convolutions, whose gradients XLA has no threaded kernel for on a
@@ -62,9 +65,9 @@ def choose(
 ) -> Choice:
     """Decide how the batches are driven, by rule and not by timing.
 
-    The whole-epoch loop is taken where the data fit in memory, where no callback wants to be
-    called after each batch, and where the work of one batch is small enough that the overhead
-    of calling into it dominates.
+    The whole-epoch loop is taken where the data fit in memory and where no callback wants to be
+    called after each batch; it is compiled where the work of one batch is small enough that the
+    overhead of calling into it dominates, and a graph where it is not.
     """
     if wanted != "auto":
         return Choice(wanted, "asked for by the recipe")
@@ -76,7 +79,7 @@ def choose(
     work = multiplications(model) * batch
     convolves = any("Conv" in type(layer).__name__ for layer in model.layers)
     if work > (CONVOLUTION_LIMIT if convolves else WORK_LIMIT):
-        return Choice("keras", f"{work:.1e} multiplications a batch")
+        return Choice("graph", f"{work:.1e} multiplications a batch")
     where = "in memory" if isinstance(data, Memory) else "streamed"
     return Choice("epoch", f"data {where}, {work:.1e} multiplications a batch")
 
@@ -88,10 +91,9 @@ def multiplications(model: keras.Model) -> float:
         kernel = getattr(layer, "kernel", None)
         if kernel is None:
             continue
-        positions = 1
-        if len(kernel.shape) > 2:  # a convolution's kernel is used at every output pixel
-            outputs = keras.tree.flatten(layer.output)[0]  # a tied layer gives its kernel too
-            positions = int(np.prod(outputs.shape[1:-1]))
+        # A kernel is used at every output pixel, or at every object of a set.
+        outputs = keras.tree.flatten(layer.output)[0]  # a tied layer gives its kernel too
+        positions = int(np.prod(outputs.shape[1:-1]))
         again = getattr(layer, "recurrent_kernel", None)
         if again is not None:  # both kernels are used at every step
             positions = layer.input.shape[1]
@@ -112,10 +114,17 @@ class EpochLoop:
         are held as tensors.
     batch
         Events a step. A last, smaller batch is a step too.
+    compiled
+        Whether XLA compiles the loop.
     """
 
     def __init__(
-        self, model: keras.Model, train: Feed, validation: Events | None, batch: int
+        self,
+        model: keras.Model,
+        train: Feed,
+        validation: Events | None,
+        batch: int,
+        compiled: bool = True,
     ) -> None:
         self._model = model
         self._batch = batch
@@ -127,7 +136,9 @@ class EpochLoop:
         self._loops = {}
         for step in (self._train_step, self._test_step):
             # The last, smaller batch is not worth a second compilation: one step, as a graph.
-            self._loops[step] = (tf.function(step, jit_compile=True), tf.function(step))
+            as_graph = tf.function(step)
+            whole = tf.function(step, jit_compile=True) if compiled else as_graph
+            self._loops[step] = (whole, as_graph)
         # Variables made on the first call must exist before the loop is compiled.
         model.optimizer.build(model.trainable_variables)
         first = self._held or _tensors(train.first(), train.weighted)
@@ -140,7 +151,9 @@ class EpochLoop:
         self._model.reset_metrics()
         for events, order in pieces:
             tensors = self._held or _tensors(events, self._weighted)
-            self._steps(self._train_step, tensors, order, self._batch)
+            # Neighbours in a copy are read faster than a batch is gathered, step by step.
+            shuffled = tuple(tf.gather(t, tf.constant(order, tf.int32)) for t in tensors)
+            self._steps(self._train_step, shuffled, self._batch)
         return _logs(self._model)
 
     def validate(self) -> dict[str, float]:
@@ -150,23 +163,28 @@ class EpochLoop:
         self._model.reset_metrics()
         events = len(self._validation[0])
         batch = min(events, max(self._batch, VALIDATION_BATCH))
-        self._steps(self._test_step, self._validation, np.arange(events), batch)
+        self._steps(self._test_step, self._validation, batch)
         return {f"val_{name}": value for name, value in _logs(self._model).items()}
 
-    def _steps(self, step: Any, data: tuple[Any, ...], order: np.ndarray, batch: int) -> None:
-        whole = len(order) // batch * batch
-        parts = (order[:whole].reshape(-1, batch), order[whole:].reshape(1, -1))
-        for loop, part in zip(self._loops[step], parts, strict=True):
-            if part.size:
-                loop(data, tf.constant(part, tf.int32))
+    def _steps(self, step: Any, data: tuple[Any, ...], batch: int) -> None:
+        """Take steps on events in the order that they lie in."""
+        events = len(data[0])
+        whole = events // batch
+        parts = (
+            (whole, batch, slice(whole * batch)),
+            (1, events % batch, slice(-(events % batch), None)),
+        )
+        for loop, (count, size, part) in zip(self._loops[step], parts, strict=True):
+            if count * size:
+                loop(tuple(tf.reshape(t[part], (count, size, *t.shape[1:])) for t in data))
 
-    def _train_step(self, data: tuple[Any, ...], batches: Any) -> None:
-        for number in tf.range(tf.shape(batches)[0]):
-            self._model.train_step(tuple(tf.gather(t, batches[number]) for t in data))
+    def _train_step(self, batches: tuple[Any, ...]) -> None:
+        for number in tf.range(tf.shape(batches[0])[0]):
+            self._model.train_step(tuple(part[number] for part in batches))
 
-    def _test_step(self, data: tuple[Any, ...], batches: Any) -> None:
-        for number in tf.range(tf.shape(batches)[0]):
-            self._model.test_step(tuple(tf.gather(t, batches[number]) for t in data))
+    def _test_step(self, batches: tuple[Any, ...]) -> None:
+        for number in tf.range(tf.shape(batches[0])[0]):
+            self._model.test_step(tuple(part[number] for part in batches))
 
 
 class KerasFit:
@@ -237,7 +255,19 @@ class KerasFit:
         return {f"val_{name}": float(value) for name, value in logs.items()}
 
 
-DRIVERS = {"epoch": EpochLoop, "keras": KerasFit}
+def driver(
+    choice: Choice,
+    model: keras.Model,
+    train: Feed,
+    validation: Events | None,
+    batch: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> EpochLoop | KerasFit:
+    """Return the driver that was chosen; parameters as theirs."""
+    if choice.engine == "keras":
+        return KerasFit(model, train, validation, batch, callbacks)
+    return EpochLoop(model, train, validation, batch, compiled=choice.engine == "epoch")
+
 
 _HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 

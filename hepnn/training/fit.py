@@ -104,10 +104,7 @@ def fit(
     start, history, engine_used = (0, {}, None) if saved is None else saved.restore()
     wanted = engine_used or plan.engine
     choice = engine.choose(model, train, batch, callbacks, wanted)
-    if choice.engine == "epoch":
-        driver: Any = engine.EpochLoop(driven, train, validation, batch)
-    else:
-        driver = engine.KerasFit(driven, train, validation, batch, callbacks)
+    driver = engine.driver(choice, driven, train, validation, batch, callbacks)
     began = time.perf_counter()
     model.stop_training = False
     for callback in callbacks:
