@@ -49,6 +49,8 @@ class Case:
         Of a step, of an epoch.
     vocabulary
         `float` or `hgq`.
+    changes
+        Of the recipe, by dotted key.
     torch
         Whether PyTorch has the same network below.
     """
@@ -58,14 +60,20 @@ class Case:
     events: int
     vocabulary: str = "float"
     torch: bool = False
+    changes: dict[str, Any] = dataclasses.field(default_factory=dict)
 
+
+#: Deep Sets of the size that firmware takes.
+SMALL = {"architecture.phi": [32, 32, 32], "architecture.rho": [32, 16]}
 
 CASES = {
     "float256": Case("jet-tagger", 256, 400_000, torch=True),
     "float1024": Case("jet-tagger", 1024, 400_000, torch=True),
     "hgq1024": Case("jet-tagger", 1024, 60_000, "hgq"),
-    "deepsets512": Case("jets-deep-sets", 512, 40_000),
-    "gru512": Case("jets-gru", 512, 40_000),
+    "deepsets256": Case("jets-deep-sets", 256, 40_000, changes=SMALL),
+    "deepsets512": Case("jets-deep-sets", 512, 20_000),
+    "gru128": Case("jets-gru", 128, 20_000),
+    "gru512": Case("jets-gru", 512, 20_000),
     "lenet128": Case("mnist-lenet", 128, 12_800),
 }
 
@@ -190,7 +198,7 @@ def measure(case: Case, epochs: int, peers: list[str]) -> tuple[dict[str, float]
     """Return ratios, times and losses of one case, and how the sides were driven."""
     from hepnn import pipeline
 
-    recipe = pipeline.load(case.recipe)
+    recipe = pipeline.load(case.recipe, case.changes)
     data, grid = read(case, recipe)
     sides: dict[str, Epoch] = {}
     sides["hepnn"], driver = ours(case, compiled(case, recipe, data, grid), data)
