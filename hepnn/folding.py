@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import console, files
+from hepnn import console, files, preparation
+from hepnn import recipe as recipes
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
 from hepnn.data import division
@@ -45,7 +46,7 @@ def check(recipe: Recipe, data: datasets.Dataset, streamed: bool) -> Whole | Non
     if streamed:
         raise RecipeError("validation: folds are of data in memory: set stream: never, or limit")
     known = division.whole(data)
-    count = division.folds_of(data, recipe.limit, wanted, known)
+    count = _count(recipe, data, known)
     if wanted.fold is not None and wanted.fold > count:
         raise RecipeError(f"validation.fold: fold {wanted.fold} of {count}")
     if wanted.several and wanted.final == "ensemble":
@@ -72,31 +73,31 @@ def _insist_on_ensemble(recipe: Recipe, count: int) -> None:
         )
 
 
-def members(run: Run, data: datasets.Dataset, known: Whole | None) -> Iterator[tuple[Run, Divided]]:
-    """Return the run of each fold, made now or before, and what it is trained on.
+def _count(recipe: Recipe, data: datasets.Dataset, known: Whole) -> int:
+    return division.folds_of(
+        data, recipe.limit, recipe.train_limit, recipe.seed, recipe.validation, known
+    )
 
-    Raises
-    ------
-    RecipeError
-        If a fold's run is there with another recipe.
-    """
+
+def members(run: Run, data: datasets.Dataset, known: Whole | None) -> Iterator[tuple[Run, Divided]]:
+    """Return the run of each fold, made now or before, and what it is trained on."""
     recipe = run.recipe
     if not recipe.validation.several:
         return
     known = known or division.whole(data)
-    count = division.folds_of(data, recipe.limit, recipe.validation, known)
+    count = _count(recipe, data, known)
     for number in range(1, count + 1):
         fold = recipe.validation.model_copy(update={"fold": number})
         wanted = recipe.model_copy(update={"validation": fold, "targets": []})
         name = f"fold{number}"
         if (run.path / FOLDS / name / "manifest.json").is_file():
             member = runs_module.open_run(run.path / FOLDS / name)
-            if member.recipe != wanted:
-                raise RecipeError(f"{member} is a fold of another recipe than {run}")
+            if member.manifest["status"] != "trained":  # a resumed run may have other rates
+                files.write_text(member.path / "recipe.yaml", recipes.dump(wanted))
         else:
             member = runs_module.create(wanted, run.path / FOLDS, name)
         console.say(f"fold {number} of {count}")
-        yield member, division.divide(data, recipe.limit, fold, known)
+        yield member, preparation.divided_in_memory(wanted, data, known)
 
 
 def judge(run: Run, folds: Sequence[Run]) -> dict[str, Any]:

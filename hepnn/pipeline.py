@@ -43,6 +43,8 @@ from hepnn.recipe import Recipe
 from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
+from hepnn.training.alter import refuse
+from hepnn.training.devices import Devices
 
 
 def train(
@@ -52,6 +54,8 @@ def train(
     runs: Path = Path("runs"),
     name: str | None = None,
     deploy: bool = False,
+    devices: Devices | None = None,
+    tensorboard: Path | None = None,
 ) -> Run:
     """Train every stage of a recipe, and ship them if asked to.
 
@@ -67,6 +71,11 @@ def train(
         Of the run; the recipe's name and the time by default.
     deploy
         Also ship to the recipe's targets, compare, and write the report.
+    devices
+        What is trained on; one device by default. Of several workers the chief writes the
+        run; the others work in a folder that is gone when they end.
+    tensorboard
+        Folder for TensorBoard's logs.
 
     Raises
     ------
@@ -75,20 +84,23 @@ def train(
         run folder stays readable and names the failed step.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
+    devices = devices or Devices()
+    devices.meet(recipe=recipes.dump(loaded), versions=json.dumps(runs_module.versions()))
     data = preparation.open_data(loaded)  # before anything is made on disk
     if loaded.start:
         runs_module.open_stage(loaded.start, runs)
     teaching.check(loaded, data, runs)
+    refuse.check(loaded, data)
     streamed = preparation.streams(loaded, data)
     known = folding.check(loaded, data, streamed)
-    parts = None
-    if not streamed:
-        parts = division.divide(data, loaded.limit, loaded.validation, known)
-    run = runs_module.create(loaded, runs, name)
+    if loaded.validation.several and devices.member is not None:
+        raise RecipeError("validation: workers train one fold a time: set validation.fold")
+    parts = None if streamed else preparation.divided_in_memory(loaded, data, known)
+    run = runs_module.create(loaded, devices.folder(runs), name)
     if isinstance(recipe, str | Path):
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
         run.record(command={"recipe": str(recipe), "set": changes})
-    return _go_on(run, data, parts, deploy, known)
+    return _go_on(run, data, parts, deploy, devices, tensorboard, known)
 
 
 def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None = None) -> Recipe:
@@ -104,8 +116,24 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     return loaded
 
 
-def resume(run: Run, *, deploy: bool = False) -> Run:
+def resume(
+    run: Run,
+    overrides: dict[str, Any] | None = None,
+    *,
+    deploy: bool = False,
+    devices: Devices | None = None,
+    tensorboard: Path | None = None,
+) -> Run:
     """Go on with a run that was killed or that failed, from its last epoch or stage.
+
+    Parameters
+    ----------
+    run
+        The run.
+    overrides
+        New learning rates, by dotted key: nothing else of a run's recipe can change.
+    deploy, devices, tensorboard
+        As of `train`.
 
     Raises
     ------
@@ -114,7 +142,15 @@ def resume(run: Run, *, deploy: bool = False) -> Run:
     """
     if "adopted" in run.manifest:
         raise RunError(f"run {run.name} was adopted: it has no training to go on with")
-    return _go_on(run, preparation.open_data(run.recipe), None, deploy)
+    devices = devices or Devices()
+    changed = recipes.with_rates(run.recipe, overrides or {})
+    devices.meet(recipe=recipes.dump(changed), versions=json.dumps(runs_module.versions()))
+    run = devices.take(run)
+    if overrides:
+        files.write_text(run.path / "recipe.yaml", recipes.dump(changed))
+        run.record(changed=[*run.manifest.get("changed", []), overrides])
+    data = preparation.open_data(run.recipe)
+    return _go_on(run, data, None, deploy, devices, tensorboard)
 
 
 def check(
@@ -175,12 +211,16 @@ def _go_on(
     data: datasets.Dataset,
     parts: Divided | None,
     ship: bool,
+    devices: Devices,
+    tensorboard: Path | None,
     known: division.Whole | None = None,
 ) -> Run:
     began = time.perf_counter()
     step = "data"
     try:
         parts = preparation.prepare(run, data, parts)
+        devices.meet(data=parts.fingerprint)
+        devices.open()
         step = "preflight"
         if not run.stages:
             with console.working("preflight: every layer against every target"):
@@ -189,7 +229,8 @@ def _go_on(
         for member, of_fold in folding.members(run, data, known):
             step = member.name
             if member.manifest["status"] != "trained":
-                _go_on(member, data, of_fold, False)
+                logs = tensorboard and tensorboard / member.name
+                _go_on(member, data, of_fold, False, devices, logs)
             folds.append(member)
         if folds:
             step = "folds"
@@ -202,12 +243,12 @@ def _go_on(
                 model, history, entry = folding.join(run, stage, folds)
                 _keep(run, stage, model, history, **entry)
             else:
-                _make_stage(run, stage, parts)
+                _make_stage(run, stage, parts, devices, tensorboard)
         run.record(status="trained")
         run.manifest.pop("failed", None)
         run.record(wall_seconds=_add_up(run, began), peak_memory_bytes=_peak_memory())
         shutil.rmtree(run.path / "data" / "stream", ignore_errors=True)
-        if ship:
+        if ship and devices.chief:
             step = "deploy"
             deployment.deploy(run)
     except BaseException as error:
@@ -220,11 +261,17 @@ def _go_on(
     return run
 
 
-def _make_stage(run: Run, stage: str, parts: Divided) -> None:
+def _make_stage(
+    run: Run, stage: str, parts: Divided, devices: Devices, tensorboard: Path | None
+) -> None:
     console.import_tensorflow()
     import keras
 
-    from hepnn.training import dropout, fit, network
+    from hepnn.training import dropout, finite, fit, network
+    from hepnn.training.alter import inputs as altered_inputs
+    from hepnn.training.alter import picture
+    from hepnn.training.alter.alteration import Alteration
+    from hepnn.training.tensorboard import TensorBoard
 
     recipe = run.recipe
     task, of_targets = get_task(recipe.task), task_scaling.of(run)
@@ -275,9 +322,18 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
     if task.FROM_NOISE:  # a generator's loss is the discriminator's opinion, and no measure
         callbacks.append(_watch(task, steering, of_targets, plan_of_fit.epochs))
         monitor = "val_distance"
+    altered = Alteration(plan_of_fit, altered_inputs.of_run(run, preparation.scaling_of(run)))
     folder = run.path / "stages" / stage
     checkpoint = folder / "checkpoint.npz"
-    with console.epochs(stage, plan_of_fit.epochs) as progress:
+    logs = tensorboard or (run.path / "tensorboard" if plan_of_fit.tensorboard else None)
+    if logs is not None and devices.chief:
+        callbacks.append(TensorBoard(logs / stage, len(parts.train)))
+    key = "fit" if not number else f"compress.{recipe.compress[number - 1].step}.fit"
+    slower = f"--resume {run} --set {key}.learning_rate={plan_of_fit.learning_rate / 10:g}"
+    with (
+        finite.kept(stage, folder, lambda path: save_model(path, model), slower),
+        console.epochs(stage, plan_of_fit.epochs, len(parts.train)) as progress,
+    ):
         outcome = fit.fit(
             model,
             parts.train.encoded(encode),
@@ -290,12 +346,16 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
             ready=plan.ready if plan else 0.0,
             latent=getattr(task, "latent", 0),
             monitor=monitor,
+            altered=altered,
             checkpoint=checkpoint,
-            progress=progress,
+            progress=progress if devices.chief else None,
+            devices=devices,
         )
     if plan is not None:
         plan.finish(model, parts.train.in_order())
     model = dropout.taken_out(model, bare)
+    if altered:
+        picture.draw(altered, parts.calibration, seed, folder / "altered.svg")
     _keep(
         run,
         stage,
@@ -308,6 +368,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
         epochs=len(outcome.history["loss"]),
     )
     checkpoint.unlink(missing_ok=True)
+    (folder / "last_good.keras").unlink(missing_ok=True)
 
 
 def _keep(run: Run, stage: str, model: Any, history: dict[str, list[float]], **entry: Any) -> None:

@@ -48,10 +48,18 @@ def open_data(recipe: Recipe) -> datasets.Dataset:
 
 
 def streams(recipe: Recipe, data: datasets.Dataset) -> bool:
-    """Say whether a recipe trains from disk: where it says so, or its data are large."""
-    if recipe.stream == "auto":
-        return data.nbytes > datasets.MEMORY_LIMIT
-    return recipe.stream == "always"
+    """Say whether a recipe trains from disk: where it says so, or its data are large.
+
+    Raises
+    ------
+    RecipeError
+        If it does, and wants a part of the training events alone.
+    """
+    large = data.nbytes > datasets.MEMORY_LIMIT
+    streamed = recipe.stream == "always" or recipe.stream == "auto" and large
+    if streamed and recipe.train_limit is not None:
+        raise RecipeError("train_limit: events are drawn in memory: set stream: never")
+    return streamed
 
 
 def prepare(run: Run, data: datasets.Dataset, parts: Divided | None) -> Divided:
@@ -99,10 +107,18 @@ def _insist_on_two_classes(data: datasets.Dataset, parts: Divided) -> None:
 
 def _divided(run: Run, data: datasets.Dataset) -> Divided:
     """Divide a run's data, in memory or into its folder."""
-    limit = run.recipe.limit
     if streams(run.recipe, data):
-        return division.divide_on_disk(data, run.path / "data" / "stream", limit)
-    return division.divide(data, limit, run.recipe.validation)
+        return division.divide_on_disk(data, run.path / "data" / "stream", run.recipe.limit)
+    return divided_in_memory(run.recipe, data)
+
+
+def divided_in_memory(
+    recipe: Recipe, data: datasets.Dataset, known: division.Whole | None = None
+) -> Divided:
+    """Divide a recipe's data in memory; they need not be read again where they are known."""
+    return division.divide(
+        data, recipe.limit, recipe.train_limit, recipe.seed, recipe.validation, known
+    )
 
 
 def _keep_scaling(run: Run, data: datasets.Dataset, parts: Divided) -> None:

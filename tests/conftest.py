@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep verdicts apart from the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEPNN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_compiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compile emulations without optimization: it takes longer than it saves."""
+    script = tmp_path_factory.mktemp("compiler") / "g++"
+    script.write_text('#!/bin/sh\nexec g++ "$@" -O0\n')
+    script.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        if shutil.which("g++") and "CXX" not in os.environ:
+            patch.setenv("CXX", str(script))
         yield
 
 

@@ -78,7 +78,7 @@ def build(
     widths: Sequence[int] | None = None,
     blocks: Sequence[int] | None = None,
     bottleneck: bool | None = None,
-    shortcut: Literal["projection", "padding"] | None = None,
+    shortcut: Literal["projection", "padding", "none"] | None = None,
     stem_width: int | None = None,
     stem_kernel: int | None = None,
     stem_strides: int | None = None,
@@ -105,7 +105,8 @@ def build(
     bottleneck
         Blocks are bottlenecks, whose outputs have four times the stage's maps.
     shortcut
-        Where the shape changes: 1x1 convolution, or every second pixel and maps of zeros.
+        Where the shape changes: 1x1 convolution, or every second pixel and maps of zeros. With
+        `none` no block has one: the paper's plain network (section 3.3), to compare with.
     stem_width, stem_kernel, stem_strides, stem_pooling
         The first convolution, and whether a maximum pooling of 3x3 at every second pixel follows.
     dropout
@@ -127,7 +128,7 @@ def build(
     widths = widths or ((64, 128, 256, 512) if imagenet else (16, 32, 64))
     bottleneck = deep if bottleneck is None else bottleneck
     shortcut = shortcut or ("projection" if imagenet else "padding")
-    _one_of("shortcut", shortcut, ("projection", "padding"))
+    _one_of("shortcut", shortcut, ("projection", "padding", "none"))
     _one_of("normalization", normalization, ("batch", "none"))
     kernel = stem_kernel or (7 if imagenet else 3)
     strides = stem_strides or (2 if imagenet else 1)
@@ -161,6 +162,8 @@ def build(
             if number > 1:
                 x = rectify(x, f"{name}_relu{number - 1}")
             x = convolve(x, filters, size, f"{name}_conv{number}", strides if number == 1 else 1)
+        if shortcut == "none":
+            return rectify(x, f"{name}_relu")
         filters = layers[-1][0]
         if shortcut == "projection" and (strides > 1 or identity.shape[-1] != filters):
             identity = convolve(identity, filters, 1, f"{name}_shortcut", strides)

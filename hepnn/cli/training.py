@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -26,6 +26,10 @@ def train(
     ] = None,
     runs: Runs = Path("runs"),
     name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    strategy: Annotated[
+        str, typer.Option(help="Devices: auto, mirrored, multiworker or tpu.")
+    ] = "auto",
+    tensorboard: Annotated[Path | None, typer.Option(help="Folder for TensorBoard's logs.")] = None,
 ) -> None:
     """Train every stage of a recipe. The last line is the run's path.
 
@@ -34,17 +38,21 @@ def train(
     from hepnn import pipeline
     from hepnn.recipe import parse_override
     from hepnn.run import open_run
+    from hepnn.training.devices import Devices
 
-    if resume is not None:
-        if recipe is not None or set_:
-            raise RecipeError("--resume takes the recipe of its run: give no RECIPE and no --set")
-        run = pipeline.resume(open_run(resume, runs), deploy=deploy)
-    elif recipe is None:
+    overrides = dict(parse_override(text) for text in set_ or [])
+    if recipe is None and resume is None:
         raise RecipeError("give a RECIPE (hepnn list models) or --resume RUN")
+    devices = Devices(strategy)
+    more: dict[str, Any] = {"deploy": deploy, "devices": devices, "tensorboard": tensorboard}
+    if resume is not None:
+        if recipe is not None:
+            raise RecipeError("--resume takes the recipe of its run: give no RECIPE")
+        run = pipeline.resume(open_run(resume, runs), overrides, **more)
     else:
-        overrides = dict(parse_override(text) for text in set_ or [])
-        run = pipeline.train(recipe, overrides, runs=runs, name=name, deploy=deploy)
-    print(run.path)
+        run = pipeline.train(recipe or "", overrides, runs=runs, name=name, **more)
+    if devices.chief:
+        print(run.path)
 
 
 @app.command()

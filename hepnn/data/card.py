@@ -13,6 +13,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from hepnn import declarations
 from hepnn.declarations import Declaration
+from hepnn.errors import nearest
 from hepnn.recipe import AnySplits, FractionSplits
 
 
@@ -81,6 +82,22 @@ class Features(Declaration):
     features: list[Feature] = Field(min_length=1)
 
 
+class Momenta(Declaration):
+    """Which features of a list are the momenta of its objects, relative to a jet's axis.
+
+    `eta` is a pseudorapidity, or any other coordinate in its plane with `phi`, an azimuth.
+    `derived` says how other features follow from these three, and `additive` which ones are
+    sums over the objects that are no momenta, as charges: what `fit.augment` does to the
+    momenta it does to them.
+    """
+
+    pt: str
+    eta: str
+    phi: str
+    derived: dict[str, str] = Field({}, description="expressions over these, by feature")
+    additive: list[str] = []
+
+
 class Sequence(Declaration):
     """A group of lists of one length: `(events, length, features [+ 1])`.
 
@@ -94,6 +111,17 @@ class Sequence(Declaration):
     order_by: str | None = Field(None, description="an expression; largest first")
     padding: float = Field(0.0, description="what stands where there is no object")
     mask: bool = True
+    momenta: Momenta | None = Field(None, description="what jets are augmented by")
+
+    @model_validator(mode="after")
+    def _momenta_are_features(self) -> Sequence:
+        if self.momenta is not None:
+            known = [feature.name for feature in self.features]
+            given = self.momenta
+            for name in (given.pt, given.eta, given.phi, *given.derived, *given.additive):
+                if name not in known:
+                    raise ValueError(f"momenta: no feature {name!r}; {nearest(name, known)}")
+        return self
 
 
 class Tokens(Declaration):

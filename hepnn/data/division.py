@@ -133,6 +133,8 @@ class Whole(NamedTuple):
 def divide(
     data: Dataset,
     limit: int | None = None,
+    train_limit: int | None = None,
+    seed: int = 0,
     validation: Validation | None = None,
     known: Whole | None = None,
 ) -> Divided:
@@ -144,6 +146,10 @@ def divide(
         What to divide.
     limit
         Use only so many entries, of the seeded order.
+    train_limit
+        Use only so many of the training events, whatever the others are.
+    seed
+        Draws them.
     validation
         Where it names a fold, that part of the training split is the test split, and the
         test split is left aside.
@@ -157,7 +163,7 @@ def divide(
         no such fold.
     """
     rows, mark = known or whole(data)
-    chosen = _split(data, rows, limit)
+    chosen = _split(data, rows, limit, train_limit, seed)
     if validation is not None and validation.fold is not None:
         chosen = _folded(data, rows, chosen, validation)
     counts = {
@@ -183,24 +189,35 @@ def divide(
     )
 
 
-def folds_of(data: Dataset, limit: int | None, validation: Validation, known: Whole) -> int:
-    """Return how many folds a dataset's training split gives.
+def folds_of(
+    data: Dataset,
+    limit: int | None,
+    train_limit: int | None,
+    seed: int,
+    validation: Validation,
+    known: Whole,
+) -> int:
+    """Return how many folds a dataset's training split gives; parameters as of `divide`.
 
     Raises
     ------
     HepnnError
         As `hepnn.data.folds.count`.
     """
-    train = _split(data, known.rows, limit)["train"]
+    train = _split(data, known.rows, limit, train_limit, seed)["train"]
     return folds.count(validation, *_to_fold(data, known.rows, train), data.classes)
 
 
-def _split(data: Dataset, rows: Rows, limit: int | None) -> dict[str, np.ndarray]:
+def _split(
+    data: Dataset, rows: Rows, limit: int | None, train_limit: int | None, seed: int
+) -> dict[str, np.ndarray]:
     """Return the rows of each split, in the seeded order."""
     rank = splits.ranks(0, rows.entries, rows.entries, _seed(data))[rows.entry]
     code = splits.codes(data.splits, rank, rows.entries, limit, rows.fixed)
     order = np.argsort(rank, kind="stable")
     chosen = {name: order[code[order] == number] for number, name in enumerate(splits.NAMES)}
+    if train_limit is not None:
+        chosen["train"] = _drawn(data, chosen["train"], train_limit, seed)
     counts = {
         name: np.bincount(_class_of(data, rows)[rows_of], minlength=_classes(data))
         for name, rows_of in chosen.items()
@@ -225,6 +242,16 @@ def _to_fold(data: Dataset, rows: Rows, train: np.ndarray) -> tuple[np.ndarray, 
     """Return entry and class of the training rows."""
     of_classes = isinstance(data.card.labels, Classes)
     return rows.entry[train], rows.y[train] if of_classes else None
+
+
+def _drawn(data: Dataset, rows: np.ndarray, wanted: int, seed: int) -> np.ndarray:
+    """Return so many of the training rows, in their order."""
+    if wanted > len(rows):
+        raise DataError(
+            f"train_limit: {wanted} events; the train split of dataset {data.name} has {len(rows)}"
+        )
+    kept = np.random.default_rng([seed, wanted]).choice(len(rows), wanted, replace=False)
+    return rows[np.sort(kept)]
 
 
 def divide_on_disk(data: Dataset, folder: Path, limit: int | None = None) -> Divided:

@@ -8,6 +8,7 @@ changes one value; an item of a list is reached by its number, or by its `step` 
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +18,7 @@ from pydantic import ConfigDict, Field, model_validator
 from hepnn import declarations
 from hepnn.declarations import Declaration
 from hepnn.errors import RecipeError
+from hepnn.recipe.curve import Curve
 from hepnn.recipe.fit import Adversary, EarlyStopping, Fit
 from hepnn.recipe.splits import AnySplits, ColumnSplits, FileSplits, FractionSplits, HashSplits
 from hepnn.recipe.steps import AnyStep, Beta, Cluster, Prune, Quantize, Step
@@ -39,6 +41,7 @@ __all__ = [
     "ClassifyTask",
     "Cluster",
     "ColumnSplits",
+    "Curve",
     "EarlyStopping",
     "EmbedTask",
     "FileSplits",
@@ -59,6 +62,7 @@ __all__ = [
     "fit_of",
     "load",
     "parse_override",
+    "with_rates",
 ]
 
 
@@ -112,6 +116,9 @@ class Recipe(Declaration):
     dataset: str
     inputs: list[str] | None = None
     limit: int | None = Field(None, ge=10)
+    train_limit: int | None = Field(
+        None, ge=2, description="so many of the training events, drawn by the seed"
+    )
     task: AnyTask = ClassifyTask()
     architecture: Architecture
     seed: int = Field(1, ge=0)
@@ -128,6 +135,7 @@ class Recipe(Declaration):
         description="run, or run/stage, whose weights the float stage takes over by layer name",
     )
     fit: Fit = Fit()
+    curve: Curve | None = None
     compress: list[AnyStep] = []
     targets: list[TargetRequest] = []
     agreement: dict[str, Bounds] = Field({}, description="by artefact")
@@ -194,6 +202,30 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     for stage in recipe.stages:
         fit_of(recipe, stage)
     return recipe
+
+
+def with_rates(recipe: Recipe, rates: dict[str, Any]) -> Recipe:
+    """Return a recipe with other learning rates.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    rates
+        By dotted key, as `fit.learning_rate` or `compress.quantize.fit.learning_rate`.
+
+    Raises
+    ------
+    RecipeError
+        If something else is to be changed, or a rate is none.
+    """
+    for key in rates:
+        if not re.fullmatch(r"(compress\.\w+\.)?fit\.learning_rate", key):
+            raise RecipeError(
+                f"--set {key}: a run that goes on takes new learning rates alone, as in "
+                "fit.learning_rate=1e-4"
+            )
+    return load(recipe.model_dump(mode="json"), rates)
 
 
 def parse_override(text: str) -> tuple[str, Any]:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from hepnn.declarations import Declaration, Finite, named
+from hepnn.recipe.augment import Augment
+from hepnn.recipe.noise import Noise
 from hepnn.recipe.optimizers import Adam, AnyOptimizer
 from hepnn.recipe.regularizers import Clip, Dropout, Regularize
 from hepnn.recipe.schedules import AnySchedule, Constant
@@ -83,7 +85,10 @@ class Fit(Finite):
     temperature: float = Field(2.0, gt=0, description="of the classes' softmax, for the teacher")
     teacher_weight: float = Field(0.5, gt=0, le=1, description="of its answers, against labels")
     adversary: Adversary | None = None
+    noise: Noise = Noise()
+    augment: Augment = Augment()
     engine: Literal["auto", "epoch", "graph", "keras"] = "auto"
+    tensorboard: bool = Field(False, description="write TensorBoard's logs into the run")
 
     @model_validator(mode="before")
     @classmethod

@@ -76,7 +76,7 @@ def inserted(model: keras.Model, wanted: Dropout) -> keras.Model:
 def taken_out(trained: keras.Model, model: keras.Model) -> keras.Model:
     """Return the network without dropout, with the weights of its trained copy."""
     if trained is not model:
-        for layer in model.layers:
+        for layer in (layer for layer in model.layers if layer.variables):
             source = trained.get_layer(layer.name)
             for variable, value in zip(layer.variables, source.variables, strict=True):
                 variable.assign(value.value)

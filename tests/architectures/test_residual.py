@@ -185,7 +185,7 @@ def test_xception_has_kerass_weights_and_sizes() -> None:
         ("resnet", {"depth": 20}, "no depth 20; the imagenet family has 18, 34"),
         ("resnet", {"depth": 21, "family": "cifar"}, r"6n \+ 2 layers"),
         ("resnet", {"family": "mnist"}, "no family 'mnist'; use imagenet or cifar"),
-        ("resnet", {"shortcut": "none"}, "no shortcut 'none'; use projection or padding"),
+        ("resnet", {"shortcut": "zero"}, "no shortcut 'zero'; use projection or padding or none"),
         ("resnet", {"widths": [8, 16]}, "4 stages of blocks, widths for 2"),
         ("resnet", {}, "too deep"),
         ("densenet", {"depth": 100}, "no depth 100; the imagenet family has 121"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +12,7 @@ from hepnn.data.generate.jets.columns import (
     FURTHER,
     GIVEN,
     LENGTH,
+    MOMENTA,
     OBSERVERS,
     TURNED,
     Column,
@@ -35,6 +37,7 @@ def cards(settings: Settings) -> dict[str, dict[str, Any]]:
     if settings.with_constituents:
         title = f"{TITLE}; their {LENGTH} leading constituents"
         lists = {"kind": "sequence", "length": LENGTH, "features": [dict(g) for g in GIVEN]}
+        lists |= {"momenta": copy.deepcopy(MOMENTA)}
         found["constituents"] = {
             "title": title,
             "new_variables": dict(TURNED),

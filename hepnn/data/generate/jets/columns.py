@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Column(NamedTuple):
@@ -123,3 +123,18 @@ GIVEN: tuple[dict[str, str], ...] = (
         "expression": "pt * jet_pt * (along**2 + across**2)",
     },
 )
+
+#: How what is given follows from the momenta; charges add up.
+MOMENTA: dict[str, Any] = {
+    "pt": "pt",
+    "eta": "along",
+    "phi": "across",
+    "derived": {
+        "log_pt": "log(maximum(pt, 0.1))",
+        "log_distance": "log(hypot(along, across) + 0.001)",
+        "pt_along": "pt * along",
+        "pt_across": "pt * across",
+        "pt_distance2": "pt * (along**2 + across**2)",
+    },
+    "additive": ["charge"],
+}

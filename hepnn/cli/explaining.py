@@ -1,0 +1,73 @@
+"""The command that looks into networks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hepnn import display
+from hepnn.cli.options import AsJson, Runs, WhichRun
+
+app = typer.Typer()
+
+
+@app.command()
+def explain(
+    run: WhichRun,
+    method: Annotated[str, typer.Option(help="gradients or landscape.")],
+    beside: Annotated[
+        list[str] | None, typer.Option(help="Another run, to be compared. Repeatable.")
+    ] = None,
+    stage: Annotated[str | None, typer.Option(help="Of each run; the last by default.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 1,
+    events: Annotated[int, typer.Option(help="Training events that are looked at.")] = 1000,
+    points: Annotated[int, typer.Option(help="Of a landscape, along each direction.")] = 21,
+    reach: Annotated[float, typer.Option(help="Of a landscape, in lengths of the weights.")] = 1.0,
+    runs: Runs = Path("runs"),
+    as_json: AsJson = False,
+) -> None:
+    """Look into a trained network. The last line is the path of the picture.
+
+    Example: hepnn explain sigmoid --method gradients --beside relu
+    """
+    from hepnn.explain import explain as explained
+    from hepnn.explain.options import Options
+    from hepnn.run import open_run
+
+    opened = [open_run(one, runs) for one in (run, *(beside or []))]
+    options = Options(seed=seed, events=events, points=points, reach=reach)
+    document = explained(opened, method, options, stage)
+    if as_json:
+        display.json_document(document)
+        return
+    if method == "gradients":
+        display.table(
+            [
+                {
+                    "run": one["run"],
+                    "layer": layer["name"],
+                    "weights": layer["weights"],
+                    "start": "" if layer["start"] is None else f"{layer['start']:.3g}",
+                    "trained": f"{layer['trained']:.3g}",
+                }
+                for one in document["runs"]
+                for layer in one["layers"]
+            ]
+        )
+    else:
+        middle = len(document["axis"]) // 2
+        display.table(
+            [
+                {
+                    "run": one["run"],
+                    "stage": one["stage"],
+                    "loss": f"{one['loss'][middle][middle]:.4g}",
+                    "rise at half": f"{one['rise']['0.5']:.4g}",
+                    "rise at the reach": f"{one['rise']['1.0']:.4g}",
+                }
+                for one in document["runs"]
+            ]
+        )
+    print(document["picture"])

@@ -1,0 +1,1 @@
+"""Learning curves and capacity: error, bias and variance over one setting of a recipe."""
