@@ -9,6 +9,7 @@ losses after as many epochs from the same start, on the same batches, are printe
 
     python benchmarks/train_speed.py --json
     python benchmarks/train_speed.py --cases float256,lenet128 --epochs 5
+    python benchmarks/train_speed.py --wall 100      # seconds of quantization-aware training
 
 PyTorch is needed for `torch` alone: pip install torch --index-url
 https://download.pytorch.org/whl/cpu
@@ -229,17 +230,56 @@ def measure(case: Case, epochs: int, peers: list[str]) -> tuple[dict[str, float]
     return figures, how
 
 
+def wall(epochs: int) -> dict[str, float]:
+    """Return the seconds that the jet tagger's quantized stage takes, compilation included."""
+    from hepnn import compress, pipeline
+    from hepnn.recipe import fit_of
+    from hepnn.tasks import get
+    from hepnn.training import fit, network
+
+    recipe, case = pipeline.load("jet-tagger"), CASES["float1024"]
+    data, grid = read(case, recipe)
+    task, events = get(recipe.task), data.events
+    before = compiled(case, recipe, data, grid)
+    plan = compress.plan(recipe.compress[-1], before, events.x[:10_000])
+    shapes = before.input_shape[1:], before.output_shape[1:]
+    options = plan.options
+    model = network.assemble(recipe.architecture, *shapes, plan.vocabulary, grid, options)
+    network.warm_start(model, before)
+    plan.prepare(model)
+    wanted = fit_of(recipe, "quantized").model_copy(update={"epochs": epochs})
+    some = dataclasses.replace(
+        events, x=events.x[:10_000], y=events.y[:10_000], weight=events.weight[:10_000]
+    )
+    began = time.perf_counter()
+    outcome = fit.fit(
+        model,
+        events,
+        some,
+        wanted,
+        loss=task.loss(),
+        metrics=task.metrics(),
+        callbacks=plan.callbacks(epochs, -(-len(data) // wanted.batch_of(len(data)))),
+        seed=1,
+        ready=plan.ready,
+    )
+    seconds = time.perf_counter() - began
+    accuracy = outcome.history["accuracy"][-1]
+    return {"qat_seconds": seconds, "qat_epochs": float(epochs), "qat_accuracy": accuracy}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--cases", default=",".join(CASES), help="of " + ", ".join(CASES))
     parser.add_argument("--against", default="fit,tuned,torch")
     parser.add_argument("--epochs", type=int, default=3)
+    parser.add_argument("--wall", type=int, help="epochs; time these instead of the cases")
     parser.add_argument("--events", type=int, help="an epoch; of each case its own by default")
     arguments = parser.parse_args()
     console.import_tensorflow()
-    figures: dict[str, float] = {}
-    for name in arguments.cases.split(","):
+    figures: dict[str, float] = wall(arguments.wall) if arguments.wall else {}
+    for name in arguments.cases.split(",") if not arguments.wall else ():
         case = CASES[name]
         if arguments.events:
             case = dataclasses.replace(case, events=arguments.events)
