@@ -14,7 +14,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,29 @@ from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
 from hepnn.training.alter import refuse
 from hepnn.training.devices import Devices
+
+#: Called after each epoch with the stage, the epoch's number and its logs. What it raises ends the
+#: training; the run can be resumed from that epoch.
+Watch = Callable[[str, int, dict[str, float]], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """What a process is told beside the recipe.
+
+    Attributes
+    ----------
+    devices : Devices
+        That it trains on.
+    tensorboard : Path or None
+        Folder of TensorBoard's logs.
+    watch : Callable or None
+        Sees every epoch, and may end the training.
+    """
+
+    devices: Devices
+    tensorboard: Path | None = None
+    watch: Watch | None = None
 
 
 def train(
@@ -100,7 +123,7 @@ def train(
     if isinstance(recipe, str | Path):
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
         run.record(command={"recipe": str(recipe), "set": changes})
-    return _go_on(run, data, parts, deploy, devices, tensorboard, known)
+    return _go_on(run, data, parts, deploy, How(devices, tensorboard), known)
 
 
 def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None = None) -> Recipe:
@@ -123,16 +146,17 @@ def resume(
     deploy: bool = False,
     devices: Devices | None = None,
     tensorboard: Path | None = None,
+    watch: Watch | None = None,
 ) -> Run:
     """Go on with a run that was killed or that failed, from its last epoch or stage.
 
     Parameters
     ----------
     run
-        The run.
+        It may also be one that was created and never begun.
     overrides
         New learning rates, by dotted key: nothing else of a run's recipe can change.
-    deploy, devices, tensorboard
+    deploy, devices, tensorboard, watch
         As of `train`.
 
     Raises
@@ -150,7 +174,7 @@ def resume(
         files.write_text(run.path / "recipe.yaml", recipes.dump(changed))
         run.record(changed=[*run.manifest.get("changed", []), overrides])
     data = preparation.open_data(run.recipe)
-    return _go_on(run, data, None, deploy, devices, tensorboard)
+    return _go_on(run, data, None, deploy, How(devices, tensorboard, watch))
 
 
 def check(
@@ -211,16 +235,15 @@ def _go_on(
     data: datasets.Dataset,
     parts: Divided | None,
     ship: bool,
-    devices: Devices,
-    tensorboard: Path | None,
+    how: How,
     known: division.Whole | None = None,
 ) -> Run:
     began = time.perf_counter()
     step = "data"
     try:
         parts = preparation.prepare(run, data, parts)
-        devices.meet(data=parts.fingerprint)
-        devices.open()
+        how.devices.meet(data=parts.fingerprint)
+        how.devices.open()
         step = "preflight"
         if not run.stages:
             with console.working("preflight: every layer against every target"):
@@ -229,8 +252,8 @@ def _go_on(
         for member, of_fold in folding.members(run, data, known):
             step = member.name
             if member.manifest["status"] != "trained":
-                logs = tensorboard and tensorboard / member.name
-                _go_on(member, data, of_fold, False, devices, logs)
+                logs = how.tensorboard and how.tensorboard / member.name
+                _go_on(member, data, of_fold, False, How(how.devices, logs))
             folds.append(member)
         if folds:
             step = "folds"
@@ -243,12 +266,12 @@ def _go_on(
                 model, history, entry = folding.join(run, stage, folds)
                 _keep(run, stage, model, history, **entry)
             else:
-                _make_stage(run, stage, parts, devices, tensorboard)
+                _make_stage(run, stage, parts, how)
         run.record(status="trained")
         run.manifest.pop("failed", None)
         run.record(wall_seconds=_add_up(run, began), peak_memory_bytes=_peak_memory())
         shutil.rmtree(run.path / "data" / "stream", ignore_errors=True)
-        if ship and devices.chief:
+        if ship and how.devices.chief:
             step = "deploy"
             deployment.deploy(run)
     except BaseException as error:
@@ -261,9 +284,7 @@ def _go_on(
     return run
 
 
-def _make_stage(
-    run: Run, stage: str, parts: Divided, devices: Devices, tensorboard: Path | None
-) -> None:
+def _make_stage(run: Run, stage: str, parts: Divided, how: How) -> None:
     console.import_tensorflow()
     import keras
 
@@ -325,15 +346,21 @@ def _make_stage(
     altered = Alteration(plan_of_fit, altered_inputs.of_run(run, preparation.scaling_of(run)))
     folder = run.path / "stages" / stage
     checkpoint = folder / "checkpoint.npz"
-    logs = tensorboard or (run.path / "tensorboard" if plan_of_fit.tensorboard else None)
-    if logs is not None and devices.chief:
+    logs = how.tensorboard or (run.path / "tensorboard" if plan_of_fit.tensorboard else None)
+    if logs is not None and how.devices.chief:
         callbacks.append(TensorBoard(logs / stage, len(parts.train)))
     key = "fit" if not number else f"compress.{recipe.compress[number - 1].step}.fit"
     slower = f"--resume {run} --set {key}.learning_rate={plan_of_fit.learning_rate / 10:g}"
     with (
         finite.kept(stage, folder, lambda path: save_model(path, model), slower),
-        console.epochs(stage, plan_of_fit.epochs, len(parts.train)) as progress,
+        console.epochs(stage, plan_of_fit.epochs, len(parts.train)) as shown,
     ):
+
+        def progress(epoch: int, logs: dict[str, float]) -> None:
+            shown(epoch, logs)
+            if how.watch is not None:
+                how.watch(stage, epoch, logs)
+
         outcome = fit.fit(
             model,
             parts.train.encoded(encode),
@@ -348,8 +375,8 @@ def _make_stage(
             monitor=monitor,
             altered=altered,
             checkpoint=checkpoint,
-            progress=progress if devices.chief else None,
-            devices=devices,
+            progress=progress if how.devices.chief else None,
+            devices=how.devices,
         )
     if plan is not None:
         plan.finish(model, parts.train.in_order())

@@ -38,11 +38,11 @@ def folded(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     wanted = recipe(clouds_folder, by="stratified", folds=2)
     made, keep = [], pipeline._make_stage
 
-    def killed(run: Run, stage: str, parts: Any) -> None:
+    def killed(run: Run, stage: str, *others: Any) -> None:
         if len(made) == 3:
             raise KeyboardInterrupt
         made.append((run.name, stage))
-        keep(run, stage, parts)
+        keep(run, stage, *others)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pipeline, "_make_stage", killed)

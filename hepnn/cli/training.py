@@ -1,4 +1,4 @@
-"""Commands that train: one recipe, or many settings of one."""
+"""The command that trains a recipe."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from hepnn import display
-from hepnn.cli.options import AsJson, Runs, Settings, WhichRecipe
+from hepnn.cli.options import Runs, Settings
 from hepnn.errors import RecipeError
 
 app = typer.Typer()
@@ -53,60 +52,3 @@ def train(
         run = pipeline.train(recipe or "", overrides, runs=runs, name=name, **more)
     if devices.chief:
         print(run.path)
-
-
-@app.command()
-def compress(
-    recipe: WhichRecipe,
-    sweep: Annotated[
-        list[str],
-        typer.Option(help="Values of a key, as in compress.prune.sparsity=[0.5,0.75]. Repeatable."),
-    ],
-    set_: Settings = None,
-    seeds: Annotated[list[int] | None, typer.Option(min=0, help="Repeatable.")] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="As in efficiency_at_background.0.01.top; of the task.")
-    ] = None,
-    cost: Annotated[str, typer.Option(help="luts, ebops, clocks or weights.")] = "luts",
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the runs; sweeps/RECIPE by default.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Train many compression settings, and draw cost against physics. A killed one goes on.
-
-    Example: hepnn compress jet-tagger --sweep compress.quantize.beta.last=[1e-6,1e-5] --seeds 1
-    """
-    from hepnn import sweeps
-    from hepnn.recipe import parse_override
-
-    settings = dict(parse_override(text) for text in sweep)
-    for key, values in settings.items():
-        if not isinstance(values, list):
-            raise RecipeError(f"--sweep {key}: expected a list, as in {key}=[0.5,0.75]")
-    folder = out or Path("sweeps") / Path(recipe).stem
-    document = sweeps.sweep(
-        recipe,
-        settings,
-        overrides=dict(parse_override(text) for text in set_ or []),
-        seeds=seeds or [1],
-        metric=metric,
-        cost=cost,
-        folder=folder,
-    )
-    if as_json:
-        display.json_document(document)
-        return
-    rows = [
-        {
-            "setting": number + 1,
-            **point["set"],
-            document["metric"]: display.with_spread(point["metric"], point["metric_spread"]),
-            document["cost"]: display.with_spread(point["cost"], point["cost_spread"]),
-            "front": "front" if point["front"] else "",
-            "runs": ", ".join(point["runs"]),
-        }
-        for number, point in enumerate(document["points"])
-    ]
-    display.table(rows)
-    print(folder / sweeps.PICTURE)

@@ -20,6 +20,7 @@ from hepnn.declarations import Declaration
 from hepnn.errors import RecipeError
 from hepnn.recipe.curve import Curve
 from hepnn.recipe.fit import Adversary, EarlyStopping, Fit
+from hepnn.recipe.search import AnyRange, Range, Space
 from hepnn.recipe.splits import AnySplits, ColumnSplits, FileSplits, FractionSplits, HashSplits
 from hepnn.recipe.steps import AnyStep, Beta, Cluster, Prune, Quantize, Step
 from hepnn.recipe.tasks import (
@@ -51,10 +52,12 @@ __all__ = [
     "HashSplits",
     "Prune",
     "Quantize",
+    "Range",
     "Recipe",
     "ReconstructTask",
     "RegressTask",
     "SegmentTask",
+    "Space",
     "Step",
     "TargetRequest",
     "Validation",
@@ -139,6 +142,9 @@ class Recipe(Declaration):
     compress: list[AnyStep] = []
     targets: list[TargetRequest] = []
     agreement: dict[str, Bounds] = Field({}, description="by artefact")
+    search: dict[str, AnyRange] = Field(
+        {}, description="what `hepnn tune` tries, by dotted key; nothing else looks at it"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
@@ -228,8 +234,8 @@ def with_rates(recipe: Recipe, rates: dict[str, Any]) -> Recipe:
     return load(recipe.model_dump(mode="json"), rates)
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """Split `a.b=v`; the value is YAML.
+def parse_override(text: str, option: str = "--set") -> tuple[str, Any]:
+    """Split `a.b=v`, which was given to an option; the value is YAML.
 
     >>> parse_override("architecture.hidden=[8, 8]")
     ('architecture.hidden', [8, 8])
@@ -241,11 +247,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise RecipeError(f"--set {text!r}: expected key=value, as in fit.epochs=20")
+        raise RecipeError(f"{option} {text!r}: expected key=value, as in fit.epochs=20")
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise RecipeError(f"--set {text!r}: the value is not YAML") from error
+        raise RecipeError(f"{option} {text!r}: the value is not YAML") from error
     if isinstance(parsed, str):  # YAML 1.1 reads 1e-3 as text
         with contextlib.suppress(ValueError):
             parsed = float(parsed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -35,8 +37,11 @@ def networks(vocabulary: str, count: int, outputs: int = 3) -> tuple[list, np.nd
     return made, x
 
 
-@pytest.mark.parametrize("count", [2, 3, 4])
-def test_fixed_point_members_are_summed_exactly(count: int) -> None:
+LONG = [pytest.param(count, marks=pytest.mark.long) for count in (2, 4)]
+
+
+@pytest.mark.parametrize("count", [3, *LONG])
+def test_fixed_point_members_are_summed_exactly(count: int, tmp_path: Path) -> None:
     from hepnn.compress import quantize
     from hepnn.training import ensemble, network
 
@@ -47,6 +52,9 @@ def test_fixed_point_members_are_summed_exactly(count: int) -> None:
     expected = sum(rounded) / ensemble.divisor(count, exact=True)
     assert np.array_equal(network.predict(whole, x), expected)
     assert quantize.bits(whole)
+    whole.save(tmp_path / "model.keras")
+    again = network.load_model(tmp_path / "model.keras")
+    assert np.array_equal(network.predict(again, x), expected)
 
 
 def test_float_members_are_averaged() -> None:
@@ -80,13 +88,3 @@ def test_members_of_other_targets_scalings_are_brought_together(vocabulary: str)
     )
     step = 2.0 ** (3 - ensemble.FRACTION) if vocabulary == "hgq" else 1e-5
     assert np.abs(quantities(whole, own) - expected).max() <= step
-
-
-def test_a_saved_ensemble_is_the_same(tmp_path) -> None:
-    from hepnn.training import ensemble, network
-
-    members, x = networks("hgq", 2)
-    whole = ensemble.ensemble(members, [None] * 2, x, "mlp")
-    whole.save(tmp_path / "model.keras")
-    again = network.load_model(tmp_path / "model.keras")
-    assert np.array_equal(network.predict(again, x), network.predict(whole, x))
