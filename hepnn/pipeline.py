@@ -14,7 +14,7 @@ import resource
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,30 @@ from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as task_scaling
 from hepnn.training.alter import refuse
+from hepnn.training.devices import Devices
+
+#: Called after each epoch with the stage, the epoch's number and its logs. What it raises ends the
+#: training; the run can be resumed from that epoch.
+Watch = Callable[[str, int, dict[str, float]], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """What a process is told beside the recipe.
+
+    Attributes
+    ----------
+    devices : Devices
+        That it trains on.
+    tensorboard : Path or None
+        Folder of TensorBoard's logs.
+    watch : Callable or None
+        Sees every epoch, and may end the training.
+    """
+
+    devices: Devices
+    tensorboard: Path | None = None
+    watch: Watch | None = None
 
 
 def train(
@@ -52,6 +76,8 @@ def train(
     runs: Path = Path("runs"),
     name: str | None = None,
     deploy: bool = False,
+    devices: Devices | None = None,
+    tensorboard: Path | None = None,
 ) -> Run:
     """Train every stage of a recipe, and ship them if asked to.
 
@@ -67,6 +93,11 @@ def train(
         Of the run; the recipe's name and the time by default.
     deploy
         Also ship to the recipe's targets, compare, and write the report.
+    devices
+        What is trained on; one device by default. Of several workers the chief writes the
+        run; the others work in a folder that is gone when they end.
+    tensorboard
+        Folder for TensorBoard's logs.
 
     Raises
     ------
@@ -75,6 +106,8 @@ def train(
         run folder stays readable and names the failed step.
     """
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
+    devices = devices or Devices()
+    devices.meet(recipe=recipes.dump(loaded), versions=json.dumps(runs_module.versions()))
     data = preparation.open_data(loaded)  # before anything is made on disk
     if loaded.start:
         runs_module.open_stage(loaded.start, runs)
@@ -82,11 +115,11 @@ def train(
     refuse.check(loaded, data)
     streamed = preparation.streams(loaded, data)
     parts = None if streamed else preparation.divided_in_memory(loaded, data)
-    run = runs_module.create(loaded, runs, name)
+    run = runs_module.create(loaded, devices.folder(runs), name)
     if isinstance(recipe, str | Path):
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
         run.record(command={"recipe": str(recipe), "set": changes})
-    return _go_on(run, data, parts, deploy)
+    return _go_on(run, data, parts, deploy, How(devices, tensorboard))
 
 
 def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None = None) -> Recipe:
@@ -102,8 +135,25 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     return loaded
 
 
-def resume(run: Run, *, deploy: bool = False) -> Run:
+def resume(
+    run: Run,
+    overrides: dict[str, Any] | None = None,
+    *,
+    deploy: bool = False,
+    devices: Devices | None = None,
+    tensorboard: Path | None = None,
+    watch: Watch | None = None,
+) -> Run:
     """Go on with a run that was killed or that failed, from its last epoch or stage.
+
+    Parameters
+    ----------
+    run
+        It may also be one that was created and never begun.
+    overrides
+        New learning rates, by dotted key: nothing else of a run's recipe can change.
+    deploy, devices, tensorboard, watch
+        As of `train`.
 
     Raises
     ------
@@ -112,7 +162,15 @@ def resume(run: Run, *, deploy: bool = False) -> Run:
     """
     if "adopted" in run.manifest:
         raise RunError(f"run {run.name} was adopted: it has no training to go on with")
-    return _go_on(run, preparation.open_data(run.recipe), None, deploy)
+    devices = devices or Devices()
+    changed = recipes.with_rates(run.recipe, overrides or {})
+    devices.meet(recipe=recipes.dump(changed), versions=json.dumps(runs_module.versions()))
+    run = devices.take(run)
+    if overrides:
+        files.write_text(run.path / "recipe.yaml", recipes.dump(changed))
+        run.record(changed=[*run.manifest.get("changed", []), overrides])
+    data = preparation.open_data(run.recipe)
+    return _go_on(run, data, None, deploy, How(devices, tensorboard, watch))
 
 
 def check(
@@ -168,11 +226,19 @@ def check(
     return preflight.of_recipe(chosen, data.shape, data.classes)
 
 
-def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) -> Run:
+def _go_on(
+    run: Run,
+    data: datasets.Dataset,
+    parts: Divided | None,
+    ship: bool,
+    how: How,
+) -> Run:
     began = time.perf_counter()
     step = "data"
     try:
         parts = preparation.prepare(run, data, parts)
+        how.devices.meet(data=parts.fingerprint)
+        how.devices.open()
         step = "preflight"
         if not run.stages:
             with console.working("preflight: every layer against every target"):
@@ -180,12 +246,12 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
         for stage in run.recipe.stages:
             step = f"stage {stage}"
             if stage not in run.stages:
-                _make_stage(run, stage, parts)
+                _make_stage(run, stage, parts, how)
         run.record(status="trained")
         run.manifest.pop("failed", None)
         run.record(wall_seconds=_add_up(run, began), peak_memory_bytes=_peak_memory())
         shutil.rmtree(run.path / "data" / "stream", ignore_errors=True)
-        if ship:
+        if ship and how.devices.chief:
             step = "deploy"
             deployment.deploy(run)
     except BaseException as error:
@@ -197,15 +263,16 @@ def _go_on(run: Run, data: datasets.Dataset, parts: Divided | None, ship: bool) 
     return run
 
 
-def _make_stage(run: Run, stage: str, parts: Divided) -> None:
+def _make_stage(run: Run, stage: str, parts: Divided, how: How) -> None:
     console.import_tensorflow()
     import keras
 
     from hepnn import plots
-    from hepnn.training import dropout, fit, network
+    from hepnn.training import dropout, finite, fit, network
     from hepnn.training.alter import inputs as altered_inputs
     from hepnn.training.alter import picture
     from hepnn.training.alter.alteration import Alteration
+    from hepnn.training.tensorboard import TensorBoard
 
     recipe = run.recipe
     task, of_targets = get_task(recipe.task), task_scaling.of(run)
@@ -259,7 +326,21 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
     altered = Alteration(plan_of_fit, altered_inputs.of_run(run, preparation.scaling_of(run)))
     folder = run.path / "stages" / stage
     checkpoint = folder / "checkpoint.npz"
-    with console.epochs(stage, plan_of_fit.epochs) as progress:
+    logs = how.tensorboard or (run.path / "tensorboard" if plan_of_fit.tensorboard else None)
+    if logs is not None and how.devices.chief:
+        callbacks.append(TensorBoard(logs / stage, len(parts.train)))
+    key = "fit" if not number else f"compress.{recipe.compress[number - 1].step}.fit"
+    slower = f"--resume {run} --set {key}.learning_rate={plan_of_fit.learning_rate / 10:g}"
+    with (
+        finite.kept(stage, folder, lambda path: save_model(path, model), slower),
+        console.epochs(stage, plan_of_fit.epochs, len(parts.train)) as shown,
+    ):
+
+        def progress(epoch: int, logs: dict[str, float]) -> None:
+            shown(epoch, logs)
+            if how.watch is not None:
+                how.watch(stage, epoch, logs)
+
         outcome = fit.fit(
             model,
             parts.train.encoded(encode),
@@ -274,7 +355,8 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
             monitor=monitor,
             altered=altered,
             checkpoint=checkpoint,
-            progress=progress,
+            progress=progress if how.devices.chief else None,
+            devices=how.devices,
         )
     if plan is not None:
         plan.finish(model, parts.train.in_order())
@@ -294,6 +376,7 @@ def _make_stage(run: Run, stage: str, parts: Divided) -> None:
         epochs=len(outcome.history["loss"]),
     )
     checkpoint.unlink(missing_ok=True)
+    (folder / "last_good.keras").unlink(missing_ok=True)
     line = f"{stage}: {task.headline(metrics)}, {outcome.seconds:.1f} s"
     if metrics["sparsity"]["total"]:
         line += f", sparsity {metrics['sparsity']['total']:.1%}"

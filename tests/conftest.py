@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +18,17 @@ from hepnn.run import Events, Run
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what the support matrix is tested and written with."""
     parser.addoption("--all-cells", action="store_true", help="of the support matrix")
+    parser.addoption("--long", action="store_true", help="also what tries the like of another test")
     parser.addoption("--fill-support", action="store_true", help="write what its tests find")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is one of many alike, where not everything is asked for."""
+    if config.getoption("--long"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="one of many alike: --long"))
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
@@ -29,6 +41,18 @@ def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Keep verdicts apart from the user's."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("HEPNN_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _quick_compiler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Compile emulations without optimization: it takes longer than it saves."""
+    script = tmp_path_factory.mktemp("compiler") / "g++"
+    script.write_text('#!/bin/sh\nexec g++ "$@" -O0\n')
+    script.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        if shutil.which("g++") and "CXX" not in os.environ:
+            patch.setenv("CXX", str(script))
         yield
 
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from hepnn.cli import curves, explaining, looking, online, shipping, training
+from hepnn.cli import curves, explaining, looking, online, searching, shipping, training
 from hepnn.errors import HepnnError
 
 app = typer.Typer(
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _commands in (training, curves, shipping, online, looking, explaining):
+for _commands in (training, searching, curves, shipping, online, looking, explaining):
     app.add_typer(_commands.app)
 
 

@@ -1,4 +1,4 @@
-"""What compression costs and reaches: a point a setting, the front of those that none beats."""
+"""What settings cost and reach: a point a setting, the front of those that none beats."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hepnn.plots.style import COLOURS, INK, STYLE, literal, write
 
 
 def draw(document: Mapping[str, Any], path: Path) -> Path:
-    """Draw the points of a sweep.
+    """Draw the points of a sweep or a search, each with its number.
 
     Parameters
     ----------
     document
-        Of `hepnn.sweeps.sweep`.
+        Of `hepnn.search.points.against`.
     path
         The SVG file to write.
     """
@@ -42,10 +42,11 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
                 x, y, xerr=x_error, yerr=y_error, fmt="o", markersize=5, label=label, **style
             )
             if front:
-                axes.step(x, y, where="post", linewidth=1.2, color=colour, alpha=0.6)
-        for number, point in enumerate(document["points"]):
+                where: Any = "post" if document["less_cost_is_better"] else "pre"
+                axes.step(x, y, where=where, linewidth=1.2, color=colour, alpha=0.6)
+        for number, point in enumerate(document["points"], 1):
             axes.annotate(
-                str(number + 1),
+                str(point.get("trial", number)),
                 (point["cost"], point["metric"]),
                 xytext=(5, 4),
                 textcoords="offset points",
@@ -58,5 +59,7 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
         axes.set_ylabel(literal(f"{document['metric']}, {document['on']} events"))
         if document["less_is_better"]:
             axes.invert_yaxis()
+        if not document["less_cost_is_better"]:
+            axes.invert_xaxis()
         axes.legend(loc="lower right")
         return write(figure, path, f"{document['metric']} against {document['cost_is']}")

@@ -8,6 +8,7 @@ changes one value; an item of a list is reached by its number, or by its `step` 
 from __future__ import annotations
 
 import contextlib
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,6 +20,7 @@ from hepnn.declarations import Declaration
 from hepnn.errors import RecipeError
 from hepnn.recipe.curve import Curve
 from hepnn.recipe.fit import Adversary, EarlyStopping, Fit
+from hepnn.recipe.search import AnyRange, Range, Space
 from hepnn.recipe.splits import AnySplits, ColumnSplits, FileSplits, FractionSplits, HashSplits
 from hepnn.recipe.steps import AnyStep, Beta, Cluster, Prune, Quantize, Step
 from hepnn.recipe.tasks import (
@@ -49,16 +51,19 @@ __all__ = [
     "HashSplits",
     "Prune",
     "Quantize",
+    "Range",
     "Recipe",
     "ReconstructTask",
     "RegressTask",
     "SegmentTask",
+    "Space",
     "Step",
     "TargetRequest",
     "dump",
     "fit_of",
     "load",
     "parse_override",
+    "with_rates",
 ]
 
 
@@ -134,6 +139,9 @@ class Recipe(Declaration):
     compress: list[AnyStep] = []
     targets: list[TargetRequest] = []
     agreement: dict[str, Bounds] = Field({}, description="by artefact")
+    search: dict[str, AnyRange] = Field(
+        {}, description="what `hepnn tune` tries, by dotted key; nothing else looks at it"
+    )
 
     @model_validator(mode="after")
     def _check(self) -> Recipe:
@@ -199,8 +207,32 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     return recipe
 
 
-def parse_override(text: str) -> tuple[str, Any]:
-    """Split `a.b=v`; the value is YAML.
+def with_rates(recipe: Recipe, rates: dict[str, Any]) -> Recipe:
+    """Return a recipe with other learning rates.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    rates
+        By dotted key, as `fit.learning_rate` or `compress.quantize.fit.learning_rate`.
+
+    Raises
+    ------
+    RecipeError
+        If something else is to be changed, or a rate is none.
+    """
+    for key in rates:
+        if not re.fullmatch(r"(compress\.\w+\.)?fit\.learning_rate", key):
+            raise RecipeError(
+                f"--set {key}: a run that goes on takes new learning rates alone, as in "
+                "fit.learning_rate=1e-4"
+            )
+    return load(recipe.model_dump(mode="json"), rates)
+
+
+def parse_override(text: str, option: str = "--set") -> tuple[str, Any]:
+    """Split `a.b=v`, which was given to an option; the value is YAML.
 
     >>> parse_override("architecture.hidden=[8, 8]")
     ('architecture.hidden', [8, 8])
@@ -212,11 +244,11 @@ def parse_override(text: str) -> tuple[str, Any]:
     """
     key, equals, value = text.partition("=")
     if not equals or not key:
-        raise RecipeError(f"--set {text!r}: expected key=value, as in fit.epochs=20")
+        raise RecipeError(f"{option} {text!r}: expected key=value, as in fit.epochs=20")
     try:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise RecipeError(f"--set {text!r}: the value is not YAML") from error
+        raise RecipeError(f"{option} {text!r}: the value is not YAML") from error
     if isinstance(parsed, str):  # YAML 1.1 reads 1e-3 as text
         with contextlib.suppress(ValueError):
             parsed = float(parsed)

@@ -88,6 +88,7 @@ class Fit(Finite):
     noise: Noise = Noise()
     augment: Augment = Augment()
     engine: Literal["auto", "epoch", "keras"] = "auto"
+    tensorboard: bool = Field(False, description="write TensorBoard's logs into the run")
 
     @model_validator(mode="before")
     @classmethod

@@ -15,7 +15,7 @@ import jinja2
 
 from hepnn import files, plots
 from hepnn.errors import RunError
-from hepnn.report import folder, inline, numbers, tables, verdicts
+from hepnn.report import folder, inline, numbers, ranges, tables, verdicts
 from hepnn.report.folder import Contents
 from hepnn.run import Run
 
@@ -69,6 +69,7 @@ def write(run: Run) -> Path:
         layer_rows=tables.layers(contents),
         targets=[tables.targets(contents, stage) for stage in _shipped(contents)],
         form_rows=tables.forms(contents),
+        ranged=ranges.of_artefacts(contents),
         pictures={stage: _pictures(run, stage, titles) for stage in contents.stages},
         commands=_commands(contents),
     )

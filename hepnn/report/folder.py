@@ -13,6 +13,7 @@ from hepnn import declarations, files
 from hepnn.errors import HepnnError, RunError
 from hepnn.recipe import Recipe
 from hepnn.run import Run
+from hepnn.targets.interface import NAME
 from hepnn.tasks import TASKS, Task
 from hepnn.tasks import get as get_task
 
@@ -34,7 +35,8 @@ class Contents:
     agreement : dict
         By shipped stage: `events`, `artefacts`, `holds`.
     exports : dict
-        By stage, by artefact: `target`, `kit`, `seconds`, `cost`.
+        By stage, by artefact: `target`, `kit`, `seconds`, `cost`; `ranges` and `tables` of
+        calibrated types, where its interface has them.
     problems : list of str
         What could not be read, a line each.
     """
@@ -101,10 +103,14 @@ def read(run: Run) -> Contents:
         contents.agreement = document.get("stages") or alone
     for path in sorted((run.path / "exports").glob("*/*/target.json")):
         written = _json(path, contents)
+        interface = path.with_name(NAME)
+        known = _json(interface, contents) if interface.exists() else {}
         for name in written.get("artefacts", []):
             figures = {"cost": written.get("cost", {}).get(name) or {}}
             for key in ("target", "kit", "seconds"):
                 figures[key] = written.get(key)
+            for key in ("ranges", "tables"):
+                figures[key] = known.get(key) or []
             contents.exports.setdefault(path.parent.parent.name, {})[name] = figures
     return contents
 

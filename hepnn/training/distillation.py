@@ -56,6 +56,8 @@ class Distilled(Rule):
         What is trained; `(events, outputs)`.
     """
 
+    REPLICATED = True
+
     def __init__(self, network: keras.Model) -> None:
         super().__init__(network)
         vars(network).pop("auxiliary", None)

@@ -23,6 +23,7 @@ import tensorflow as tf
 
 from hepnn.data.feed import Memory, Stream
 from hepnn.run import Events
+from hepnn.training import finite
 
 #: What a fit is fed from.
 Feed = Memory | Stream
@@ -69,7 +70,7 @@ def choose(
     if wanted != "auto":
         return Choice(wanted, "asked for by the recipe")
     for callback in callbacks:
-        if _batch_level(callback):
+        if batch_level(callback):
             return Choice("keras", f"{type(callback).__name__} is called after each batch")
     if isinstance(data, Memory) and data.nbytes > MEMORY_LIMIT:
         return Choice("keras", f"{data.nbytes / 2**30:.1f} GiB of data")
@@ -120,51 +121,105 @@ class EpochLoop:
         self._model = model
         self._batch = batch
         self._weighted = train.weighted
-        self._held = _tensors(train.events, train.weighted) if isinstance(train, Memory) else None
-        self._validation = None
-        if validation is not None:
-            self._validation = _tensors(validation, not np.all(validation.weight == 1))
-        self._loops = {}
-        for step in (self._train_step, self._test_step):
-            # The last, smaller batch is not worth a second compilation: one step, as a graph.
-            self._loops[step] = (tf.function(step, jit_compile=True), tf.function(step))
+        self._held = tensors(train.events, train.weighted) if isinstance(train, Memory) else None
+        self._validation = Validation(model, validation, batch)
+        self._loops = loops(self._train_steps)
         # Variables made on the first call must exist before the loop is compiled.
         model.optimizer.build(model.trainable_variables)
-        first = self._held or _tensors(train.first(), train.weighted)
+        first = self._held or tensors(train.first(), train.weighted)
         one = tuple(t[:1] for t in first)
         model._symbolic_build(data_batch=one)  # noqa: SLF001 - as Keras's own fit does
         model.reset_metrics()
+        self._state = finite.State(model)
 
     def epoch(self, pieces: Pieces) -> dict[str, float]:
-        """Train on events in the given order; return the means of loss and metrics."""
+        """Train on events in the given order; return the means of loss and metrics.
+
+        Raises
+        ------
+        NotFinite
+            If the loss or a weight becomes NaN or infinite.
+        """
         self._model.reset_metrics()
+        before = 0
         for events, order in pieces:
-            tensors = self._held or _tensors(events, self._weighted)
-            self._steps(self._train_step, tensors, order, self._batch)
+            data = self._held or tensors(events, self._weighted)
+            start = self._state.take()
+            trained, good = self._train(data, order, len(order))
+            if not good:
+                self._look_into(data, order, start, trained - 1, before)
+            before += trained
         return _logs(self._model)
 
     def validate(self) -> dict[str, float]:
         """Return loss and metrics on the validation events, prefixed `val_`."""
-        if self._validation is None:
+        return self._validation.logs()
+
+    def _train(self, data: tuple[Any, ...], order: np.ndarray, limit: int) -> tuple[int, bool]:
+        """Train so many steps at most; return how many there were, and whether all is finite."""
+        trained = 0
+        for loop, part in zip(self._loops, batched(order, self._batch), strict=True):
+            if part.size and trained < limit:
+                steps = tf.constant(min(len(part), limit - trained), tf.int32)
+                done, good = loop(data, tf.constant(part, tf.int32), steps)
+                trained += int(done)
+                if not good:
+                    return trained, False
+        return trained, True
+
+    def _train_steps(self, data: tuple[Any, ...], batches: Any, steps: Any) -> Any:
+        number, good = tf.constant(0), tf.constant(True)
+        while tf.logical_and(number < steps, good):
+            self._model.train_step(tuple(tf.gather(t, batches[number]) for t in data))
+            good = finite.healthy(self._model)
+            number += 1
+        return number, good
+
+    def _look_into(
+        self, data: tuple[Any, ...], order: np.ndarray, start: list[Any], seen: int, before: int
+    ) -> None:
+        def train(steps: int) -> None:
+            self._state.put(start)
+            self._train(data, order, steps)
+
+        step = finite.first_bad(train, lambda: bool(finite.healthy(self._model)), seen)
+        events = order[step * self._batch : (step + 1) * self._batch]
+        batch = tuple(tf.gather(tensor, events) for tensor in data)
+        raise finite.NotFinite(before + step, finite.explain(self._model, batch, self._state))
+
+
+class Validation:
+    """Loss and metrics on the validation events, looked at in one compiled loop.
+
+    Parameters
+    ----------
+    model
+        Compiled model.
+    events
+        Validation events; None where there are none.
+    batch
+        Events of a step in training; larger ones are looked at together.
+    """
+
+    def __init__(self, model: keras.Model, events: Events | None, batch: int) -> None:
+        self._model = model
+        self._held = None if events is None else tensors(events, not np.all(events.weight == 1))
+        self._batch = batch
+        self._loops = loops(self._test_steps)
+
+    def logs(self) -> dict[str, float]:
+        """Return them, prefixed `val_`."""
+        if self._held is None:
             return {}
         self._model.reset_metrics()
-        events = len(self._validation[0])
+        events = len(self._held[0])
         batch = min(events, max(self._batch, VALIDATION_BATCH))
-        self._steps(self._test_step, self._validation, np.arange(events), batch)
+        for loop, part in zip(self._loops, batched(np.arange(events), batch), strict=True):
+            if part.size:
+                loop(self._held, tf.constant(part, tf.int32))
         return {f"val_{name}": value for name, value in _logs(self._model).items()}
 
-    def _steps(self, step: Any, data: tuple[Any, ...], order: np.ndarray, batch: int) -> None:
-        whole = len(order) // batch * batch
-        parts = (order[:whole].reshape(-1, batch), order[whole:].reshape(1, -1))
-        for loop, part in zip(self._loops[step], parts, strict=True):
-            if part.size:
-                loop(data, tf.constant(part, tf.int32))
-
-    def _train_step(self, data: tuple[Any, ...], batches: Any) -> None:
-        for number in tf.range(tf.shape(batches)[0]):
-            self._model.train_step(tuple(tf.gather(t, batches[number]) for t in data))
-
-    def _test_step(self, data: tuple[Any, ...], batches: Any) -> None:
+    def _test_steps(self, data: tuple[Any, ...], batches: Any) -> None:
         for number in tf.range(tf.shape(batches)[0]):
             self._model.test_step(tuple(tf.gather(t, batches[number]) for t in data))
 
@@ -198,28 +253,61 @@ class KerasFit:
         self._validation = None
         if validation is not None:
             self._validation = _arrays(validation, not np.all(validation.weight == 1))
-        self._batch_callbacks = [_BatchHooks(c) for c in callbacks if _batch_level(c)]
+        self._guard = _Guard(model)
+        self._callbacks = [*(_BatchHooks(c) for c in callbacks if batch_level(c)), self._guard]
+        model.optimizer.build(model.trainable_variables)
+        first = train.events if isinstance(train, Memory) else train.first()
+        one = tuple(tf.constant(array[:1]) for array in _arrays(first, train.weighted))
+        model._symbolic_build(data_batch=one)  # noqa: SLF001 - what a step changes has to be there
+        model.reset_metrics()
+        self._state = finite.State(model)
 
     def epoch(self, pieces: Pieces) -> dict[str, float]:
-        """Train on events in the given order; return the means of loss and metrics."""
+        """Train on events in the given order; return the means of loss and metrics.
+
+        Raises
+        ------
+        NotFinite
+            If the loss or a weight becomes NaN or infinite.
+        """
         logs: dict[str, float] = {}
-        seen = 0
+        seen, before = 0, 0
         for events, order in pieces:
-            x, y, *weight = (array[order] for array in _arrays(events, self._weighted))
-            history = self._model.fit(
-                x,
-                y,
-                sample_weight=weight[0] if weight else None,
-                batch_size=self._batch,
-                shuffle=False,
-                verbose=0,
-                callbacks=self._batch_callbacks,
-            )
+            arrays = tuple(array[order] for array in _arrays(events, self._weighted))
+            start = self._state.take()
+            of_piece = self._fit(arrays, self._callbacks)
+            if self._guard.bad or not finite.healthy(self._model):
+                self._look_into(arrays, start, before)
+            before += self._guard.steps
             seen += len(order)
             share = len(order) / seen
-            for name, values in history.history.items():
-                logs[name] = logs.get(name, 0.0) * (1 - share) + float(values[0]) * share
+            for name, value in of_piece.items():
+                logs[name] = logs.get(name, 0.0) * (1 - share) + value * share
         return logs
+
+    def _fit(self, arrays: tuple[np.ndarray, ...], callbacks: Sequence[Any]) -> dict[str, float]:
+        x, y, *weight = arrays
+        history = self._model.fit(
+            x,
+            y,
+            sample_weight=weight[0] if weight else None,
+            batch_size=self._batch,
+            shuffle=False,
+            verbose=0,
+            callbacks=list(callbacks),
+        )
+        return {name: float(values[0]) for name, values in history.history.items()}
+
+    def _look_into(self, arrays: tuple[np.ndarray, ...], start: list[Any], before: int) -> None:
+        def train(steps: int) -> None:
+            self._state.put(start)
+            if steps:
+                self._fit(tuple(array[: steps * self._batch] for array in arrays), [])
+
+        seen = self._guard.steps - 1
+        step = finite.first_bad(train, lambda: bool(finite.healthy(self._model)), seen)
+        batch = tuple(a[step * self._batch : (step + 1) * self._batch] for a in arrays)
+        raise finite.NotFinite(before + step, finite.explain(self._model, batch, self._state))
 
     def validate(self) -> dict[str, float]:
         """Return loss and metrics on the validation events, prefixed `val_`."""
@@ -242,7 +330,8 @@ DRIVERS = {"epoch": EpochLoop, "keras": KerasFit}
 _HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 
 
-def _batch_level(callback: keras.callbacks.Callback) -> bool:
+def batch_level(callback: keras.callbacks.Callback) -> bool:
+    """Say whether a callback is called after each batch."""
     base = keras.callbacks.Callback
     return any(getattr(type(callback), hook) is not getattr(base, hook) for hook in _HOOKS)
 
@@ -261,11 +350,47 @@ class _BatchHooks(keras.callbacks.Callback):
         self._callback.on_train_batch_end(batch, logs)
 
 
+class _Guard(keras.callbacks.Callback):
+    """Leave `fit` at a loss that is not finite."""
+
+    def __init__(self, driven: keras.Model) -> None:
+        super().__init__()
+        self._driven = driven
+        self.steps = 0
+        self.bad = False
+
+    def on_train_begin(self, logs: Any = None) -> None:
+        """Count anew."""
+        self.steps, self.bad = 0, False
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        """Look at the mean loss so far, which stays what it once was: not finite."""
+        self.steps += 1
+        if not np.isfinite(logs["loss"]):
+            self.bad = True
+            self._driven.stop_training = True
+
+
+def loops(step: Any) -> tuple[Any, Any]:
+    """Return a loop over batches compiled, and one for a last, smaller batch.
+
+    That one is not worth a second compilation: one step, as a graph.
+    """
+    return tf.function(step, jit_compile=True), tf.function(step)
+
+
+def batched(order: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return an order of events as whole batches `(batches, batch)` and the rest `(1, rest)`."""
+    whole = len(order) // batch * batch
+    return order[:whole].reshape(-1, batch), order[whole:].reshape(1, -1)
+
+
 def _arrays(events: Events, weighted: bool) -> tuple[np.ndarray, ...]:
     return (events.x, events.y, events.weight) if weighted else (events.x, events.y)
 
 
-def _tensors(events: Events, weighted: bool) -> tuple[Any, ...]:
+def tensors(events: Events, weighted: bool) -> tuple[Any, ...]:
+    """Return what is trained on: inputs, labels, and weights where there are any."""
     return tuple(tf.constant(array) for array in _arrays(events, weighted))
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import keras
 
 from hepnn.data.feed import Memory
+from hepnn.errors import RecipeError
 from hepnn.recipe import Fit
 from hepnn.run import Events
 from hepnn.training import conditions, engine, optimizers, rules
@@ -18,7 +19,9 @@ from hepnn.training.alter import alteration
 from hepnn.training.alter.alteration import Alteration
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
+from hepnn.training.devices import Devices
 from hepnn.training.engine import Feed
+from hepnn.training.finite import NotFinite
 
 #: Called after each epoch with its number and logs.
 Progress = Callable[[int, dict[str, float]], None]
@@ -61,6 +64,7 @@ def fit(
     altered: Alteration | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    devices: Devices | None = None,
 ) -> Outcome:
     """Train a model.
 
@@ -95,26 +99,55 @@ def fit(
         resumed from.
     progress
         Called after each epoch.
+    devices
+        What is trained on, where it is more than one device.
+
+    Raises
+    ------
+    NotFinite
+        If the loss or a weight becomes NaN or infinite; the model has the weights before that.
+    RunError
+        If a checkpoint is of another network, or a worker is lost.
     """
     train = Memory(train) if isinstance(train, Events) else train
+    if plan.batch == "all" and not isinstance(train, Memory):
+        raise RecipeError("fit.batch: all takes data in memory, not streamed: set stream: never")
     batch = plan.batch_of(len(train))
     steps = -(-len(train) // batch)
-    driven = rules.wrap(model, plan, steps, latent)
+
+    def compiled(network: keras.Model, optimizer: Any, metrics: Sequence[Any]) -> Any:
+        driven = rules.wrap(network, plan, steps, latent)
+        driven.compile(optimizer=optimizer, loss=loss, weighted_metrics=list(metrics))
+        if altered:
+            altered.attach(driven, seed)
+        driven.optimizer.build(driven.trainable_variables)
+        return driven
+
+    def again(network: keras.Model) -> Any:
+        own = [type(one).from_config(one.get_config()) for one in metrics]
+        return compiled(network, optimizers.optimizer(plan, steps), own)
+
     optimizer = optimizers.optimizer(plan, steps)
-    driven.compile(optimizer=optimizer, loss=loss, weighted_metrics=list(metrics))
-    if altered:
-        altered.attach(driven, seed)
-    driven.optimizer.build(driven.trainable_variables)
+    driven = compiled(model, optimizer, metrics)
     best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
     callbacks = [*callbacks, *optimizers.followers(plan, optimizer), best]
-    saved = None if checkpoint is None else Checkpoint(checkpoint, driven, callbacks)
+    saved = None
+    if checkpoint is not None:
+        saved = Checkpoint(checkpoint, driven, callbacks, plan.learning_rate)
     start, history, engine_used = (0, {}, None) if saved is None else saved.restore()
-    wanted = engine_used or plan.engine
-    choice = engine.choose(model, train, batch, callbacks, wanted)
-    if choice.engine == "epoch":
-        driver: Any = engine.EpochLoop(driven, train, validation, batch)
+    driver: Any
+    if devices is not None and devices.several:
+        from hepnn.training.distributed import Replicas
+
+        choice = engine.Choice("replicas", devices.reason)
+        driver = Replicas(driven, again, train, validation, batch, callbacks, devices)
     else:
-        driver = engine.KerasFit(driven, train, validation, batch, callbacks)
+        wanted = engine_used if engine_used in engine.DRIVERS else plan.engine
+        choice = engine.choose(model, train, batch, callbacks, wanted)
+        if choice.engine == "epoch":
+            driver = engine.EpochLoop(driven, train, validation, batch)
+        else:
+            driver = engine.KerasFit(driven, train, validation, batch, callbacks)
     began = time.perf_counter()
     model.stop_training = False
     for callback in callbacks:
@@ -125,7 +158,13 @@ def fit(
             break
         for callback in callbacks:
             callback.on_epoch_begin(epoch)
-        logs = driver.epoch(train.pieces(seed, epoch, batch))
+        try:
+            logs = driver.epoch(train.pieces(seed, epoch, batch))
+        except NotFinite as error:
+            error.epoch = epoch
+            alteration.detach(driven)
+            rules.release(driven)
+            raise
         with optimizers.averaged(driven):
             logs |= driver.validate()
             logs["learning_rate"] = float(driven.optimizer.learning_rate)

@@ -83,6 +83,9 @@ class Rule(keras.Model):
         What is trained.
     """
 
+    #: Whether losses, added up over the shares of several devices, are those of the whole batch.
+    REPLICATED = False
+
     def __init__(self, network: keras.Model) -> None:
         super().__init__(name=network.name)
         self.network = network

@@ -440,6 +440,35 @@ def test_a_refused_artefact_is_red(run: Run) -> None:
     assert '<li class="bad"><b>hls4ml <strong>refused</strong></b>21.0 %' in text
 
 
+def test_ranges_and_tables_of_calibrated_types_are_shown(run: Run) -> None:
+    ship(run)
+    interface = {
+        "ranges": [
+            {
+                **{"layer": "dense1", "kind": "sums", "seen": [-1.5, 2.0]},
+                **{"interval": [-40.0, 30.0], "propagated": True, "type": "fixed<18,5>"},
+                **{"holds": [-16.0, 15.99], "beyond": "wraps"},
+            },
+            {
+                **{"layer": "logits", "kind": "result", "seen": [0.0, 1.0]},
+                **{"interval": [0.0, 1.0], "propagated": False, "type": "ufixed<18,2>"},
+                **{"holds": [0.0, 3.99], "beyond": "fits"},
+            },
+        ],
+        "tables": [
+            {
+                **{"layer": "end_sigmoid", "function": "sigmoid", "entries": 1024},
+                **{"addressed": [-8.0, 8.0], "step": 0.015625, "error": 0.002, "flips": 0.0013},
+            }
+        ],
+    }
+    files.write_json(run.exports("float") / "hls4ml" / "interface.json", interface)
+    page = report.write(run).read_text()
+    assert "Ranges of hls4ml, stage float: 1 of 2 numbers can leave their type" in page
+    assert "-40 to 30" in page and "wraps" in page and "as seen" in page
+    assert "sigmoid" in page and "1,024" in page and "0.13 %" in page
+
+
 def test_a_run_without_exports_says_so(run: Run) -> None:
     text = page_of(run).text
     assert "Not shipped yet" in text

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from clouds import small_recipe
 
-from hepnn import cli, deployment, evaluation, pipeline, sweeps
+from hepnn import cli, deployment, evaluation, pipeline
 from hepnn.errors import RecipeError
 from hepnn.run import open_run
+from hepnn.search import figures
+from hepnn.search import sweep as sweeps
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
@@ -63,7 +65,7 @@ def test_figures_are_of_validation_events(swept) -> None:
     events = run.events("validation")
     outputs = network.predict(network.of_run(run, "quantized"), events.x)
     accuracy = (get("classify").decisions(outputs) == events.y).mean()
-    kept = json.loads((run.path / sweeps.RESULT).read_text())
+    kept = json.loads((run.path / figures.FILE).read_text())
     assert kept["metrics"]["accuracy"] == pytest.approx(accuracy)
     test = evaluation.evaluate(run)["stages"]["quantized"]["accuracy"]
     assert test != kept["metrics"]["accuracy"]
@@ -75,7 +77,7 @@ def test_a_point_is_on_the_front_unless_another_is_as_good_for_less() -> None:
         return {"n": spent}, [{**figures, "stage": "quantized", "run": "r"}]
 
     points = [point(0.7, 100), point(0.8, 200), point(0.75, 300), point(0.7, 90), point(0.8, 200)]
-    rows = sweeps._document(points, None, "luts")["points"]
+    rows = sweeps.result(points, None, "luts")["points"]
     assert [row["front"] for row in rows] == [False, True, False, True, True]
 
 
@@ -123,8 +125,8 @@ def test_what_cannot_be_swept_is_refused_first(changes, message, clouds_folder, 
 
 def test_an_unknown_figure_is_told() -> None:
     metrics = {"accuracy": 0.5, "auc": {"a": 0.7, "b": 0.9}, "confusion": [[1]]}
-    assert sweeps._figure(metrics, "auc") == pytest.approx(0.8)
-    assert sweeps._figure(metrics, "auc.b") == 0.9
+    assert figures.figure(metrics, "auc") == pytest.approx(0.8)
+    assert figures.figure(metrics, "auc.b") == 0.9
     for name, message in (("acuracy", "did you mean 'accuracy'"), ("confusion", "is no number")):
         with pytest.raises(RecipeError, match=message):
-            sweeps._figure(metrics, name)
+            figures.figure(metrics, name)

@@ -1,0 +1,231 @@
+"""Workers on a Dask cluster, which share no disk with this machine or each other.
+
+A trial's runs travel there and back as bytes; this process alone writes the journal and the
+folder. Every Dask worker trains in processes of its own, one a thread that Dask gives it. When a
+worker dies, the scheduler runs its trials again elsewhere, from where this process knows them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import tempfile
+from concurrent.futures import CancelledError
+from pathlib import Path
+from typing import Any
+
+from hepnn import console
+from hepnn import run as runs_module
+from hepnn.data.generate import cluster as dask
+from hepnn.errors import DataError, HepnnError, RunError, missing_extra
+from hepnn.search import parcel
+from hepnn.search.crew import ATTEMPTS, Event
+from hepnn.search.process import Process
+from hepnn.search.work import Job
+
+try:
+    from distributed import Queue, WorkerPlugin, get_worker
+except ImportError as _error:
+    raise missing_extra("distributed", "scale", "searching on a Dask cluster") from _error
+
+#: Seconds between looks for Ctrl-C, and for workers that have joined.
+LOOK = 1.0
+
+#: Seconds that a worker waits for an answer before it takes the search for killed.
+PATIENCE = 300.0
+
+#: The processes of a Dask worker are kept under this name.
+PLUGIN = "hepnn-search"
+
+
+class Processes(WorkerPlugin):
+    """The training processes of a Dask worker, kept from one trial to the next.
+
+    Parameters
+    ----------
+    threads
+        Of each.
+    """
+
+    name = PLUGIN
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self._idle: list[Process] = []
+
+    def take(self) -> Process:
+        """Return one that has no work."""
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return Process(self._threads)
+
+    def give_back(self, process: Process) -> None:
+        """Keep one for the next trial."""
+        self._idle.append(process)
+
+    def teardown(self, worker: Any) -> None:
+        """End all of them."""
+        while self._idle:
+            self._idle.pop().close()
+
+
+class Cluster:
+    """A connection to a scheduler.
+
+    Parameters
+    ----------
+    address
+        As `tcp://host:8786`; or `local` for a cluster on this machine.
+    size
+        Workers of a local cluster.
+    threads
+        Of each training process.
+    """
+
+    def __init__(self, address: str, size: int, threads: int) -> None:
+        self._address = address
+        self._size = size
+        self._threads = threads
+        self._stack = contextlib.ExitStack()
+        self._unique = os.urandom(8).hex()
+        self._heard: queue.Queue[tuple[int, Any]] = queue.Queue()
+        self._busy: dict[int, tuple[Any, Job, Path]] = {}
+        self._answers: dict[int, Any] = {}
+        self._epochs: dict[int, int] = {}
+
+    def room(self) -> int:
+        """Return how many jobs there are workers for, as they join and leave."""
+        return dask.threads(self._client, self._address) - len(self._busy)
+
+    def submit(self, number: int, job: Job, folder: Path) -> None:
+        """Give a job to a worker."""
+        name = f"{self._unique}-{number}"
+        self._answers[number] = Queue(f"answers-{name}", client=self._client)
+        future = self._client.submit(
+            on_worker,
+            job,
+            parcel.pack(folder, job.runs),
+            runs_module.versions(),
+            number,
+            self._unique,
+            key=f"hepnn-{name}",
+            retries=ATTEMPTS - 1,
+        )
+        self._busy[number] = future, job, folder
+        self._epochs[number] = 0
+        future.add_done_callback(lambda ended: self._heard.put((number, ended)))
+
+    def receive(self) -> Event | None:
+        """Wait for an event; None where nothing came for a while."""
+        try:
+            number, message = self._heard.get(timeout=LOOK)
+        except queue.Empty:
+            dask.threads(self._client, self._address)  # tells of a scheduler that is gone
+            return None
+        if number not in self._busy:
+            return None
+        if not isinstance(message, dict):
+            return self._ended(number, message)
+        again = message["epochs"] <= self._epochs[number]
+        self._epochs[number] = message["epochs"]
+        if not self._busy[number][1].judged:
+            self.answer(number, True)
+        if again and message["epochs"] == 1:
+            console.say(f"{self._address}: a worker is gone, another does its trial")
+        return Event(number, **message)
+
+    def answer(self, number: int, goes_on: bool) -> None:
+        """Answer an epoch of a judged job."""
+        self._answers[number].put(goes_on)
+
+    def _ended(self, number: int, future: Any) -> Event:
+        from distributed import KilledWorker
+
+        _, job, folder = self._busy.pop(number)
+        self._answers.pop(number).close()
+        failure = future.exception() if future.status == "error" else None
+        if isinstance(failure, KilledWorker):
+            return Event(number, "failed", why="it killed every worker that took it")
+        if isinstance(failure, ModuleNotFoundError):
+            raise DataError(f"{self._address}: a worker lacks the package {failure.name}")
+        if isinstance(failure, HepnnError):
+            return Event(number, "failed", why=str(failure))
+        if failure is not None:
+            raise failure
+        try:
+            message, packed = future.result()
+        except (CancelledError, OSError) as error:
+            raise dask.gone(self._address) from error
+        future.release()
+        if packed is not None:
+            parcel.unpack(packed, folder, job.runs)
+        return Event(number, **message)
+
+    def __enter__(self) -> Cluster:
+        """Connect."""
+        self._stack.enter_context(dask.quiet("distributed.client"))
+        self._client = dask.connect(self._address, self._size, self._stack)
+        self._client.register_plugin(Processes(self._threads))
+        self._client.subscribe_topic(self._unique, self._epoch)
+        if not dask.threads(self._client, self._address):
+            console.say(f"{self._address}: no workers yet, waiting for some")
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        """Leave the cluster; what it still does for this search is given up."""
+        with contextlib.suppress(OSError, CancelledError, HepnnError):
+            self._client.cancel([busy[0] for busy in self._busy.values()], force=True)
+        self._stack.close()
+
+    def _epoch(self, event: tuple[float, dict[str, Any]]) -> None:
+        message = dict(event[1])
+        self._heard.put((message.pop("number"), message))
+
+
+def on_worker(
+    job: Job, packed: bytes, versions: dict[str, str], number: int, topic: str
+) -> tuple[dict[str, Any], bytes | None]:
+    """Do a job in a process of this Dask worker.
+
+    Returns
+    -------
+    tuple
+        How it ended, and the runs, as far as they were trained.
+
+    Raises
+    ------
+    RunError
+        If this worker's packages are not the search's, or the search answers no more.
+    """
+    differ = {key: found for key, found in runs_module.versions().items() if found != versions[key]}
+    if differ:
+        key, found = next(iter(differ.items()))
+        why = f"worker {get_worker().address} has {key} {found}, the search {versions[key]}"
+        return {"what": "failed", "why": why}, None
+    here: Any = get_worker()
+    processes: Processes = here.plugins[PLUGIN]
+    # Every epoch is answered, so that a worker whose search was killed is soon free again.
+    answers = Queue(f"answers-{topic}-{number}")
+    process = processes.take()
+    try:
+        with tempfile.TemporaryDirectory(prefix="hepnn-trial-") as name:
+            parcel.unpack(packed, Path(name), job.runs)
+            process.give(job, Path(name))
+            for message in process.messages():
+                if message["what"] != "epoch":
+                    processes.give_back(process)
+                    return message, parcel.pack(Path(name), job.runs)
+                here.log_event(topic, {"number": number, **message})
+                try:
+                    goes_on = bool(answers.get(timeout=PATIENCE))
+                except TimeoutError as error:
+                    raise RunError(f"{here.address}: the search answers no more") from error
+                if job.judged:
+                    process.answer(goes_on)
+            process.close()
+            raise RunError(f"{here.address}: the training process died")
+    except BaseException:
+        process.close()
+        raise
