@@ -33,7 +33,7 @@ except ImportError as _error:
 LOOK = 1.0
 
 #: Seconds that a worker waits for an answer before it takes the search for killed.
-PATIENCE = 60.0
+PATIENCE = 300.0
 
 #: The processes of a Dask worker are kept under this name.
 PLUGIN = "hepnn-search"
@@ -218,7 +218,10 @@ def on_worker(
                     processes.give_back(process)
                     return message, parcel.pack(Path(name), job.runs)
                 here.log_event(topic, {"number": number, **message})
-                goes_on = bool(answers.get(timeout=PATIENCE))
+                try:
+                    goes_on = bool(answers.get(timeout=PATIENCE))
+                except TimeoutError as error:
+                    raise RunError(f"{here.address}: the search answers no more") from error
                 if job.judged:
                     process.answer(goes_on)
             process.close()

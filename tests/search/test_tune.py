@@ -243,14 +243,14 @@ def test_a_trial_goes_on_from_its_checkpoint(recipe, tmp_path, monkeypatch, inli
 def test_accuracy_against_costs_gives_a_front_that_ships(clouds_folder, tmp_path, inline) -> None:
     document = tune.tune(
         small_recipe(clouds_folder),
-        over={"compress.quantize.beta.last": [1e-6, 1e-3], "compress.prune.sparsity": [0.0, 0.7]},
+        over={"compress.quantize.beta.last": [1e-6, 1e-3]},
         method="grid",
         costs=["ebops", "latency"],
         folder=tmp_path,
     )
     rows = document["trials"]
-    assert [row["state"] for row in rows] == ["complete"] * 4
-    assert rows[0]["values"]["ebops"] > rows[3]["values"]["ebops"]
+    assert [row["state"] for row in rows] == ["complete"] * 2
+    assert rows[0]["values"]["ebops"] > rows[1]["values"]["ebops"]
     assert (
         len(
             {
@@ -261,7 +261,7 @@ def test_accuracy_against_costs_gives_a_front_that_ships(clouds_folder, tmp_path
         == 1
     )
     assert rows[0]["values"]["latency"] > 0
-    assert 1 <= len(document["front"]) <= 4
+    assert 1 <= len(document["front"]) <= 2
     chosen = rows[document["front"][0] - 1]
     found = deployment.deploy(open_run(tmp_path / chosen["runs"][0]), ["tflite"])
     assert found["artefacts"]["tflite"]["bit_exact"]
