@@ -92,7 +92,8 @@ class Cluster:
         self._unique = os.urandom(8).hex()
         self._heard: queue.Queue[tuple[int, Any]] = queue.Queue()
         self._busy: dict[int, tuple[Any, Job, Path]] = {}
-        self._answers: dict[int, Any] = {}
+        self._attempts: dict[int, str] = {}
+        self._answers: dict[str, Any] = {}
         self._epochs: dict[int, int] = {}
 
     def room(self) -> int:
@@ -102,7 +103,6 @@ class Cluster:
     def submit(self, number: int, job: Job, folder: Path) -> None:
         """Give a job to a worker."""
         name = f"{self._unique}-{number}"
-        self._answers[number] = Queue(f"answers-{name}", client=self._client)
         future = self._client.submit(
             on_worker,
             job,
@@ -126,8 +126,13 @@ class Cluster:
             return None
         if number not in self._busy:
             return None
-        if not isinstance(message, dict):
+        if not isinstance(message, tuple):
             return self._ended(number, message)
+        attempt, message = message
+        if attempt not in self._answers:
+            # A queue of its own: what a dead worker still waits for would take the next one's.
+            self._answers[attempt] = Queue(attempt, client=self._client)
+        self._attempts[number] = attempt
         again = message["epochs"] <= self._epochs[number]
         self._epochs[number] = message["epochs"]
         if not self._busy[number][1].judged:
@@ -138,13 +143,14 @@ class Cluster:
 
     def answer(self, number: int, goes_on: bool) -> None:
         """Answer an epoch of a judged job."""
-        self._answers[number].put(goes_on)
+        self._answers[self._attempts[number]].put(goes_on)
 
     def _ended(self, number: int, future: Any) -> Event:
         from distributed import KilledWorker
 
         _, job, folder = self._busy.pop(number)
-        self._answers.pop(number).close()
+        if answers := self._answers.pop(self._attempts.pop(number, ""), None):
+            answers.close()
         failure = future.exception() if future.status == "error" else None
         if isinstance(failure, KilledWorker):
             return Event(number, "failed", why="it killed every worker that took it")
@@ -177,11 +183,13 @@ class Cluster:
         """Leave the cluster; what it still does for this search is given up."""
         with contextlib.suppress(OSError, CancelledError, HepnnError):
             self._client.cancel([busy[0] for busy in self._busy.values()], force=True)
+            for answers in self._answers.values():
+                answers.put(None)
         self._stack.close()
 
     def _epoch(self, event: tuple[float, dict[str, Any]]) -> None:
-        message = dict(event[1])
-        self._heard.put((message.pop("number"), message))
+        told = event[1]
+        self._heard.put((told["number"], (told["attempt"], told["message"])))
 
 
 def on_worker(
@@ -207,7 +215,8 @@ def on_worker(
     here: Any = get_worker()
     processes: Processes = here.plugins[PLUGIN]
     # Every epoch is answered, so that a worker whose search was killed is soon free again.
-    answers = Queue(f"answers-{topic}-{number}")
+    attempt = f"{topic}-{number}-{os.urandom(8).hex()}"
+    answers = Queue(attempt)
     process = processes.take()
     try:
         with tempfile.TemporaryDirectory(prefix="hepnn-trial-") as name:
@@ -217,11 +226,13 @@ def on_worker(
                 if message["what"] != "epoch":
                     processes.give_back(process)
                     return message, parcel.pack(Path(name), job.runs)
-                here.log_event(topic, {"number": number, **message})
+                here.log_event(topic, {"number": number, "attempt": attempt, "message": message})
                 try:
-                    goes_on = bool(answers.get(timeout=PATIENCE))
-                except TimeoutError as error:
-                    raise RunError(f"{here.address}: the search answers no more") from error
+                    goes_on = answers.get(timeout=PATIENCE)
+                except TimeoutError:
+                    goes_on = None
+                if goes_on is None:
+                    raise RunError(f"{here.address}: the search is no more")
                 if job.judged:
                     process.answer(goes_on)
             process.close()
