@@ -29,7 +29,7 @@ PRUNERS = ("none", "asha", "hyperband")
 FACTOR = 3
 
 #: The first rung: this fraction of a trial's epochs.
-FIRST_RUNG = FACTOR**-3
+FIRST_RUNG = FACTOR**-2
 
 _STUDY = "hepnn"
 
