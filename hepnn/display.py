@@ -29,10 +29,22 @@ def table_of_columns(rows: list[dict[str, Any]]) -> None:
     first = next(iter(rows[0]))
     table(
         [
-            {first: key, **{name: row[key] for name, row in zip(names, rows, strict=True)}}
-            for key in list(rows[0])[1:]
+            {first: key, **{name: row.get(key, "") for name, row in zip(names, rows, strict=True)}}
+            for key in list(dict.fromkeys(key for row in rows for key in row))[1:]
         ]
     )
+
+
+def spreads(folds: dict[str, Any]) -> None:
+    """Print mean and spread, over a run's folds, of every figure that is one number."""
+    known = {name: one for name, one in folds["stages"].items() if "mean" in one}
+    rows: dict[str, dict[str, Any]] = {}
+    for stage, found in known.items():
+        for figure, mean in found["mean"].items():
+            if isinstance(mean, float):
+                row = rows.setdefault(figure, {"mean over folds": figure.replace("_", " ")})
+                row[stage] = with_spread(mean, found["spread"][figure])
+    table(list(rows.values()))
 
 
 def json_document(document: Any) -> None:

@@ -19,6 +19,9 @@ from hepnn.tasks.scaling import Scaling
 def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
     """Return the metrics of every stage, on the run's test events or on another dataset.
 
+    Without another dataset, `folds` has what the networks of the folds reached on what they held
+    out (`hepnn.folding`), if the run has them.
+
     Raises
     ------
     HepnnError
@@ -28,6 +31,8 @@ def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
     if dataset is None:
         for stage in run.stages:
             document["stages"][stage] = files.read_json(run.stage(stage) / "metrics.json")
+        if (folds := run.folds) is not None:
+            document["folds"] = folds
         return document
     console.import_tensorflow()
     from hepnn.training import network

@@ -28,6 +28,7 @@ from hepnn import (
     deployment,
     evaluation,
     files,
+    folding,
     preflight,
     preparation,
     teaching,
@@ -114,12 +115,15 @@ def train(
     teaching.check(loaded, data, runs)
     refuse.check(loaded, data)
     streamed = preparation.streams(loaded, data)
-    parts = None if streamed else preparation.divided_in_memory(loaded, data)
+    known = folding.check(loaded, data, streamed)
+    if loaded.validation.several and devices.member is not None:
+        raise RecipeError("validation: workers train one fold a time: set validation.fold")
+    parts = None if streamed else preparation.divided_in_memory(loaded, data, known)
     run = runs_module.create(loaded, devices.folder(runs), name)
     if isinstance(recipe, str | Path):
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
         run.record(command={"recipe": str(recipe), "set": changes})
-    return _go_on(run, data, parts, deploy, How(devices, tensorboard))
+    return _go_on(run, data, parts, deploy, How(devices, tensorboard), known)
 
 
 def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None = None) -> Recipe:
@@ -232,6 +236,7 @@ def _go_on(
     parts: Divided | None,
     ship: bool,
     how: How,
+    known: division.Whole | None = None,
 ) -> Run:
     began = time.perf_counter()
     step = "data"
@@ -243,9 +248,24 @@ def _go_on(
         if not run.stages:
             with console.working("preflight: every layer against every target"):
                 preflight.refuse_unsupported(run.recipe, data.shape, run.classes)
+        folds = []
+        for member, of_fold in folding.members(run, data, known):
+            step = member.name
+            if member.manifest["status"] != "trained":
+                logs = how.tensorboard and how.tensorboard / member.name
+                _go_on(member, data, of_fold, False, How(how.devices, logs))
+            folds.append(member)
+        if folds:
+            step = "folds"
+            folding.judge(run, folds)
         for stage in run.recipe.stages:
             step = f"stage {stage}"
-            if stage not in run.stages:
+            if stage in run.stages:
+                continue
+            if folds and run.recipe.validation.final == "ensemble":
+                model, history, entry = folding.join(run, stage, folds)
+                _keep(run, stage, model, history, **entry)
+            else:
                 _make_stage(run, stage, parts, how)
         run.record(status="trained")
         run.manifest.pop("failed", None)
@@ -255,9 +275,10 @@ def _go_on(
             step = "deploy"
             deployment.deploy(run)
     except BaseException as error:
-        message = "interrupted" if isinstance(error, KeyboardInterrupt) else str(error)
+        interrupted = KeyboardInterrupt in map(type, (error, error.__cause__))
+        message = "interrupted" if interrupted else str(error)
         run.record(status="failed", failed={"step": step, "message": message})
-        if isinstance(error, KeyboardInterrupt):
+        if interrupted:
             raise HepnnError(f"interrupted; go on with: hepnn train --resume {run}") from error
         raise
     return run
@@ -267,7 +288,6 @@ def _make_stage(run: Run, stage: str, parts: Divided, how: How) -> None:
     console.import_tensorflow()
     import keras
 
-    from hepnn import plots
     from hepnn.training import dropout, finite, fit, network
     from hepnn.training.alter import inputs as altered_inputs
     from hepnn.training.alter import picture
@@ -361,14 +381,13 @@ def _make_stage(run: Run, stage: str, parts: Divided, how: How) -> None:
     if plan is not None:
         plan.finish(model, parts.train.in_order())
     model = dropout.taken_out(model, bare)
-    save_model(folder / "model.keras", model)
-    _write_history(folder / "history.csv", outcome.history)
-    plots.learning_curves(outcome.history, folder / "curves.svg")
     if altered:
         picture.draw(altered, parts.calibration, seed, folder / "altered.svg")
-    metrics = evaluation.write(model, run, folder)
-    run.record_stage(
+    _keep(
+        run,
         stage,
+        model,
+        outcome.history,
         vocabulary=vocabulary,
         engine=outcome.engine,
         engine_reason=outcome.reason,
@@ -377,7 +396,19 @@ def _make_stage(run: Run, stage: str, parts: Divided, how: How) -> None:
     )
     checkpoint.unlink(missing_ok=True)
     (folder / "last_good.keras").unlink(missing_ok=True)
-    line = f"{stage}: {task.headline(metrics)}, {outcome.seconds:.1f} s"
+
+
+def _keep(run: Run, stage: str, model: Any, history: dict[str, list[float]], **entry: Any) -> None:
+    """Write a stage's model, history and metrics, record it, and say what it reached."""
+    from hepnn import plots
+
+    folder = run.path / "stages" / stage
+    save_model(folder / "model.keras", model)
+    _write_history(folder / "history.csv", history)
+    plots.learning_curves(history, folder / "curves.svg")
+    metrics = evaluation.write(model, run, folder)
+    run.record_stage(stage, **entry)
+    line = f"{stage}: {get_task(run.recipe.task).headline(metrics)}, {entry['seconds']:.1f} s"
     if metrics["sparsity"]["total"]:
         line += f", sparsity {metrics['sparsity']['total']:.1%}"
     if metrics.get("ebops"):
@@ -395,7 +426,7 @@ def _start(run: Run, model: Any) -> None:
     """
     from hepnn.training import network
 
-    origin, stage = runs_module.open_stage(run.recipe.start or "", run.path.parent)
+    origin, stage = runs_module.open_stage(run.recipe.start or "", run.runs)
     before = network.of_run(origin, stage)
     taken = network.warm_start(model, before, leaving=("input_scaling",))
     taken = [name for name in taken if model.get_layer(name).weights]

@@ -112,9 +112,13 @@ def _divided(run: Run, data: datasets.Dataset) -> Divided:
     return divided_in_memory(run.recipe, data)
 
 
-def divided_in_memory(recipe: Recipe, data: datasets.Dataset) -> Divided:
-    """Divide a recipe's data in memory."""
-    return division.divide(data, recipe.limit, recipe.train_limit, recipe.seed)
+def divided_in_memory(
+    recipe: Recipe, data: datasets.Dataset, known: division.Whole | None = None
+) -> Divided:
+    """Divide a recipe's data in memory; they need not be read again where they are known."""
+    return division.divide(
+        data, recipe.limit, recipe.train_limit, recipe.seed, recipe.validation, known
+    )
 
 
 def _keep_scaling(run: Run, data: datasets.Dataset, parts: Divided) -> None:
@@ -168,7 +172,7 @@ def _scaling_of_start(run: Run, features: list[dict[str, Any]]) -> dict[str, np.
     """
     if not run.recipe.start:
         return None
-    origin, _ = runs_module.open_stage(run.recipe.start, run.path.parent)
+    origin, _ = runs_module.open_stage(run.recipe.start, run.runs)
     if origin.manifest["data"]["features"] != features:
         return None
     return scaling_of(origin)

@@ -7,6 +7,8 @@ data/                  scaling.npz, targets.npz of what is predicted; calibratio
                        test events
 stages/<stage>/        model.keras, history.csv, metrics.json, plots; checkpoint.npz in training
 exports/<stage>/<target>/   what each target wrote
+folds/<fold>/          of a run that is validated by folds, each fold's own run
+folds.json             what they reached on what they held out
 agreement.json, report.html
 ```
 
@@ -33,6 +35,9 @@ from hepnn.recipe import Recipe
 
 #: Version of the folder's layout; a run of a newer one is refused.
 FORMAT = 1
+
+#: Where the runs of a run's folds are.
+FOLDS = "folds"
 
 _PACKAGES = ("tensorflow", "keras", "hgq2", "hls4ml", "alkaid", "ai-edge-litert", "numpy")
 
@@ -76,6 +81,13 @@ class Run:
         return self.path.name
 
     @property
+    def runs(self) -> Path:
+        """The folder that runs are looked up in by name: this one's, or of a fold its run's."""
+        above = self.path.parent.parent
+        is_fold = self.path.parent.name == FOLDS and (above / "manifest.json").is_file()
+        return above.parent if is_fold else self.path.parent
+
+    @property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
         content = declarations.read_yaml(self.path / "recipe.yaml")
@@ -90,6 +102,12 @@ class Run:
     def classes(self) -> list[str]:
         """The names of the classes, in the order of the outputs."""
         return list(self.manifest["data"]["classes"])
+
+    @property
+    def folds(self) -> dict[str, Any] | None:
+        """What the folds reached on what they held out; None for a run without folds."""
+        path = self.path / f"{FOLDS}.json"
+        return files.read_json(path) if path.is_file() else None
 
     def stage(self, name: str | None = None) -> Path:
         """Return the folder of a finished stage; without a name, of the last one.

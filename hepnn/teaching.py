@@ -101,7 +101,7 @@ def of(run: Run, stage: str) -> Teacher | None:
     where = recipes.fit_of(run.recipe, stage).teacher
     if where is None:
         return None
-    opened, of_teacher = _open(where, run.path.parent, run.recipe, run.manifest["data"])
+    opened, of_teacher = _open(where, run.runs, run.recipe, run.manifest["data"])
     digest = files.sha256(opened.model_file(of_teacher))
     known = {"run": str(opened), "stage": of_teacher, "sha256": digest}
     before = run.manifest.get("teachers", {})

@@ -18,7 +18,17 @@ from hepnn.run import Events, Run
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add what the support matrix is tested and written with."""
     parser.addoption("--all-cells", action="store_true", help="of the support matrix")
+    parser.addoption("--long", action="store_true", help="also what tries the like of another test")
     parser.addoption("--fill-support", action="store_true", help="write what its tests find")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is one of many alike, where not everything is asked for."""
+    if config.getoption("--long"):
+        return
+    for item in items:
+        if item.get_closest_marker("long"):
+            item.add_marker(pytest.mark.skip(reason="one of many alike: --long"))
 
 
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:

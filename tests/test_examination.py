@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,18 @@ def network(outputs: int = 3) -> keras.Model:
 EVENTS = np.random.default_rng(1).normal(size=(300, 4)).astype(np.float32)
 
 
+LONG = partial(pytest.param, marks=pytest.mark.long)
+
+
 @pytest.mark.parametrize(
     ("precision", "layer", "cause"),
     [
         ({"first.accum": "fixed<12,1>"}, "first", "accumulator"),
-        ({"first.weight": "fixed<4,2>"}, "first", "weight resolution"),
-        ({"last.weight": "fixed<16,-1>"}, "last", "weight range"),
+        LONG({"first.weight": "fixed<4,2>"}, "first", "weight resolution"),
+        LONG({"last.weight": "fixed<16,-1>"}, "last", "weight range"),
         ({"last.result": "fixed<14,1>"}, "last", "overflow by wrap"),
-        ({"last.result": "fixed<14,1,RND,SAT>"}, "last", "saturation"),
-        ({"last.result": "fixed<8,5>"}, "last", "resolution"),
+        LONG({"last.result": "fixed<14,1,RND,SAT>"}, "last", "saturation"),
+        LONG({"last.result": "fixed<8,5>"}, "last", "resolution"),
         ({"input_layer.result": "fixed<16,1>"}, "input_layer", "input range"),
     ],
 )

@@ -130,8 +130,11 @@ def evaluate(
         display.json_document(document)
         return
     task = get_task(opened.recipe.task)
-    stages = document["stages"].items()
+    stages = list(document["stages"].items())
+    if folds := document.get("folds"):
+        stages += [(f"{s}, out of fold", one["pooled"]) for s, one in folds["stages"].items()]
     display.table_of_columns([{"stage": stage, **task.rows(metrics)} for stage, metrics in stages])
+    display.spreads(folds or {"stages": {}})
 
 
 @app.command()

@@ -7,19 +7,19 @@ import shutil
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from hepnn import console
-from hepnn.data import bare, groups, splits, statistics, weights
+from hepnn.data import bare, folds, groups, splits, statistics, weights
 from hepnn.data.assemble import Rows
 from hepnn.data.card import Classes
 from hepnn.data.dataset import Dataset, open_dataset
 from hepnn.data.feed import Memory, Store, Stream
 from hepnn.data.statistics import Statistics
 from hepnn.errors import DataError
-from hepnn.recipe import FractionSplits
+from hepnn.recipe import FractionSplits, Validation
 from hepnn.run import Events, Run
 
 #: Bytes of the inputs of a streamed set that its run keeps of validation and test each.
@@ -70,7 +70,7 @@ def read(data: Dataset) -> Events:
     DataError
         If there are none, or if they are not what the card says.
     """
-    rows = _whole(data)[0]
+    rows = whole(data).rows
     factor = weights.factors(data.card.weights, _sums(data, rows), _classes(data))
     return _events(data, rows, slice(None), factor)
 
@@ -115,8 +115,28 @@ def _read_bare(run: Run, path: Path, shape: tuple[int, ...]) -> Events:
     return Events(found.x, y, found.weight)
 
 
+class Whole(NamedTuple):
+    """All rows of a dataset, in memory.
+
+    Attributes
+    ----------
+    rows : Rows
+        With the entries counted over the whole set.
+    fingerprint : str
+        Their checksum.
+    """
+
+    rows: Rows
+    fingerprint: str
+
+
 def divide(
-    data: Dataset, limit: int | None = None, train_limit: int | None = None, seed: int = 0
+    data: Dataset,
+    limit: int | None = None,
+    train_limit: int | None = None,
+    seed: int = 0,
+    validation: Validation | None = None,
+    known: Whole | None = None,
 ) -> Divided:
     """Read a dataset into memory and split it: no entry is in two splits.
 
@@ -130,24 +150,26 @@ def divide(
         Use only so many of the training events, whatever the others are.
     seed
         Draws them.
+    validation
+        Where it names a fold, that part of the training split is the test split, and the
+        test split is left aside.
+    known
+        The rows, where they are read already.
 
     Raises
     ------
     DataError
-        If an event is not what the card says, or a split is empty or lacks a class.
+        If an event is not what the card says, or a split is empty or lacks a class, or there is
+        no such fold.
     """
-    rows, mark = _whole(data)
-    rank = splits.ranks(0, rows.entries, rows.entries, _seed(data))[rows.entry]
-    code = splits.codes(data.splits, rank, rows.entries, limit, rows.fixed)
-    order = np.argsort(rank, kind="stable")
-    chosen = {name: order[code[order] == number] for number, name in enumerate(splits.NAMES)}
-    if train_limit is not None:
-        chosen["train"] = _drawn(data, chosen["train"], train_limit, seed)
+    rows, mark = known or whole(data)
+    chosen = _split(data, rows, limit, train_limit, seed)
+    if validation is not None and validation.fold is not None:
+        chosen = _folded(data, rows, chosen, validation)
     counts = {
         name: np.bincount(_class_of(data, rows)[rows_of], minlength=_classes(data))
         for name, rows_of in chosen.items()
     }
-    _insist_on_classes(data, counts)
     train = chosen["train"]
     sums = np.bincount(rows.cell[train], rows.weight[train], _cells(data))
     factor = weights.factors(data.card.weights, sums, _classes(data))
@@ -165,6 +187,61 @@ def divide(
         counts=rows.counts,
         fingerprint=mark,
     )
+
+
+def folds_of(
+    data: Dataset,
+    limit: int | None,
+    train_limit: int | None,
+    seed: int,
+    validation: Validation,
+    known: Whole,
+) -> int:
+    """Return how many folds a dataset's training split gives; parameters as of `divide`.
+
+    Raises
+    ------
+    HepnnError
+        As `hepnn.data.folds.count`.
+    """
+    train = _split(data, known.rows, limit, train_limit, seed)["train"]
+    return folds.count(validation, *_to_fold(data, known.rows, train), data.classes)
+
+
+def _split(
+    data: Dataset, rows: Rows, limit: int | None, train_limit: int | None, seed: int
+) -> dict[str, np.ndarray]:
+    """Return the rows of each split, in the seeded order."""
+    rank = splits.ranks(0, rows.entries, rows.entries, _seed(data))[rows.entry]
+    code = splits.codes(data.splits, rank, rows.entries, limit, rows.fixed)
+    order = np.argsort(rank, kind="stable")
+    chosen = {name: order[code[order] == number] for number, name in enumerate(splits.NAMES)}
+    if train_limit is not None:
+        chosen["train"] = _drawn(data, chosen["train"], train_limit, seed)
+    counts = {
+        name: np.bincount(_class_of(data, rows)[rows_of], minlength=_classes(data))
+        for name, rows_of in chosen.items()
+    }
+    _insist_on_classes(data, counts)
+    return chosen
+
+
+def _folded(
+    data: Dataset, rows: Rows, chosen: dict[str, np.ndarray], validation: Validation
+) -> dict[str, np.ndarray]:
+    """Return the splits of one fold: what it holds out is tested on."""
+    train, number = chosen["train"], validation.fold or 1
+    known = _to_fold(data, rows, train)
+    if number > (there := folds.count(validation, *known, data.classes)):
+        raise DataError(f"validation.fold: fold {number} of {there}")
+    held = folds.held_out(validation, *known, number)
+    return {**chosen, "train": train[~held], "test": train[held]}
+
+
+def _to_fold(data: Dataset, rows: Rows, train: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Return entry and class of the training rows."""
+    of_classes = isinstance(data.card.labels, Classes)
+    return rows.entry[train], rows.y[train] if of_classes else None
 
 
 def _drawn(data: Dataset, rows: np.ndarray, wanted: int, seed: int) -> np.ndarray:
@@ -290,8 +367,14 @@ def take(events: Events, chosen: np.ndarray) -> Events:
     return Events(events.x[chosen], events.y[chosen], events.weight[chosen], observers)
 
 
-def _whole(data: Dataset) -> tuple[Rows, str]:
-    """Read all rows, with the entries counted over the whole set."""
+def whole(data: Dataset) -> Whole:
+    """Read all rows into memory.
+
+    Raises
+    ------
+    DataError
+        If there are none, or if they are not what the card says.
+    """
     parts: list[Rows] = []
     mark, first = Mark(), 0
     with console.bar("reading", data.assembler.survey.entries) as advance:
@@ -310,13 +393,13 @@ def _whole(data: Dataset) -> tuple[Rows, str]:
         arrays = [getattr(part, name) for part in parts]
         return arrays[0] if len(arrays) == 1 else np.concatenate(arrays)
 
-    whole = Rows(
+    found = Rows(
         **{name: joined(name) for name in ("x", "y", "weight", "cell", "observers", "entry")},
         entries=first,
         fixed=None if parts[0].fixed is None else joined("fixed"),
         counts=sum((part.counts for part in parts), Counter()),
     )
-    return whole, mark.hexdigest()
+    return Whole(found, mark.hexdigest())
 
 
 def _events(data: Dataset, rows: Rows, chosen: Any, factor: np.ndarray) -> Events:

@@ -45,7 +45,7 @@ def open_stage(run: Run, stage: str, events: int) -> Opened:
     known = run.events("calibration")
     y = task.encode(known, scalings.of(run))[:events]
     weight = tf.constant(known.weight[:events])
-    each = task.loss()
+    each = task.loss(run.manifest["data"]["events_by_class"].get("train", ()))
     if isinstance(each, keras.losses.Loss):
         each.reduction = "none"
 

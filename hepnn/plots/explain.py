@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -66,9 +67,8 @@ def landscape(document: Mapping[str, Any], path: Path) -> Path:
         figure = Figure((3.6 * len(surfaces) + 0.3, 3.7), layout="constrained")
         panels = figure.subplots(1, len(surfaces), squeeze=False)[0]
         for axes, surface, run in zip(panels, surfaces, document["runs"], strict=True):
-            alphas = np.linspace(0.35, 1.0, LEVELS)
-            lines = axes.contour(axis, axis, surface, levels, colors=COLOURS[0], alpha=None)
-            lines.set_alpha(list(alphas))
+            inks = [to_rgba(COLOURS[0], alpha) for alpha in np.linspace(0.35, 1.0, LEVELS)]
+            lines = axes.contour(axis, axis, surface, levels, colors=inks)
             shown = {level: f"{10**level:.2g}" for level in levels[::3]}
             axes.clabel(lines, levels=list(shown), fmt=shown, fontsize=8)
             axes.plot(0, 0, "+", color=INK, markersize=8)

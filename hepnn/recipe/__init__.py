@@ -32,6 +32,7 @@ from hepnn.recipe.tasks import (
     RegressTask,
     SegmentTask,
 )
+from hepnn.recipe.validation import Validation
 
 __all__ = [
     "Adversary",
@@ -59,6 +60,7 @@ __all__ = [
     "Space",
     "Step",
     "TargetRequest",
+    "Validation",
     "dump",
     "fit_of",
     "load",
@@ -124,6 +126,7 @@ class Recipe(Declaration):
     architecture: Architecture
     seed: int = Field(1, ge=0)
     splits: AnySplits | None = None
+    validation: Validation = Validation()
     scaling: Literal["standard", "minmax", "none"] | None = Field(
         None, description="of every feature; as the data card says by default"
     )

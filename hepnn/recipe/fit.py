@@ -52,7 +52,7 @@ class Fit(Finite):
 
     `rule` is `gradient`, of the loss, or `perceptron` (`hepnn.training.perceptron`).
     `engine` is `auto` (the rule of `hepnn.training.engine`), `epoch` (a whole epoch as one
-    compiled loop) or `keras` (`model.fit`).
+    compiled loop), `graph` (the same loop, not compiled) or `keras` (`model.fit`).
 
     With a `teacher`, the network learns its answers beside the labels
     (`hepnn.training.distillation`), which count `teacher_weight`, at a `temperature`.
@@ -87,7 +87,7 @@ class Fit(Finite):
     adversary: Adversary | None = None
     noise: Noise = Noise()
     augment: Augment = Augment()
-    engine: Literal["auto", "epoch", "keras"] = "auto"
+    engine: Literal["auto", "epoch", "graph", "keras"] = "auto"
     tensorboard: bool = Field(False, description="write TensorBoard's logs into the run")
 
     @model_validator(mode="before")

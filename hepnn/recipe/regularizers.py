@@ -30,7 +30,8 @@ class Dropout(Finite):
     """Numbers that are set to zero at random in training, others divided by 1 - rate.
 
     N. Srivastava et al., JMLR 15 (2014) 1929, section 4. Of every architecture, besides what its
-    own hyper-parameters say: `inputs` behind the scaling of the inputs; `hidden` before each
+    own hyper-parameters say: `inputs` behind the scaling of the inputs, of which the mask bit of
+    a sequence is one; `hidden` before each
     dense layer but the first; `spatial`, whole channels, before each convolution but the first
     (J. Tompson et al., arXiv:1411.4280, section 3.2). What is saved has no such layers.
     """

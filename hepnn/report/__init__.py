@@ -66,6 +66,7 @@ def write(run: Run) -> Path:
         stages=contents.stages,
         stage_rows=tables.stages(contents),
         class_groups=tables.by_name(contents),
+        fold_tables=tables.folds(contents),
         layer_rows=tables.layers(contents),
         targets=[tables.targets(contents, stage) for stage in _shipped(contents)],
         form_rows=tables.forms(contents),

@@ -12,7 +12,7 @@ import yaml
 from hepnn import declarations, files
 from hepnn.errors import HepnnError, RunError
 from hepnn.recipe import Recipe
-from hepnn.run import Run
+from hepnn.run import FOLDS, Run
 from hepnn.targets.interface import NAME
 from hepnn.tasks import TASKS, Task
 from hepnn.tasks import get as get_task
@@ -32,6 +32,8 @@ class Contents:
         The resolved recipe, read and as written.
     metrics : dict
         By finished stage.
+    folds : dict
+        What the folds reached on what they held out.
     agreement : dict
         By shipped stage: `events`, `artefacts`, `holds`.
     exports : dict
@@ -47,6 +49,7 @@ class Contents:
     recipe: dict[str, Any] = field(default_factory=dict)
     recipe_text: str = ""
     metrics: dict[str, dict[str, Any]] = field(default_factory=dict)
+    folds: dict[str, Any] = field(default_factory=dict)
     agreement: dict[str, dict[str, Any]] = field(default_factory=dict)
     exports: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
@@ -97,6 +100,8 @@ def read(run: Run) -> Contents:
         contents.problems.append("recipe.yaml is missing or damaged")
     for stage in contents.stages:
         contents.metrics[stage] = _json(run.path / "stages" / stage / "metrics.json", contents)
+    if (path := run.path / f"{FOLDS}.json").exists():
+        contents.folds = _json(path, contents)
     if (run.path / "agreement.json").exists():
         document = _json(run.path / "agreement.json", contents)
         alone = {document["stage"]: document} if "stage" in document else {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from hepnn.report import costs, numbers
@@ -21,8 +21,11 @@ def stages(contents: Contents) -> list[dict[str, Any]]:
         _row("mean IoU", [_measured(m, "mean_iou", {}) for m in metrics]),
         _row("pixel accuracy", [_measured(m, "pixel_accuracy", _PER_CENT) for m in metrics]),
         _row("variance explained", [_measured(m, "explained", _PER_CENT) for m in metrics]),
-        _row("calibration error (ECE)", [_calibration(m) for m in metrics]),
-        _row("loss", [numbers.significant(m.get("loss"), 4) for m in metrics]),
+        _row(
+            "calibration error (ECE)",
+            [_measured(m, "calibration_error", _PER_CENT) for m in metrics],
+        ),
+        _row("loss", [_measured(m, "loss", {}) for m in metrics]),
         _row("parameters", [numbers.count(m.get("parameters")) for m in metrics]),
         _row("weights that are zero", [_zeros(m) for m in metrics]),
         _row("neurons and filters that are removed", [_units(m) for m in metrics]),
@@ -36,6 +39,51 @@ def stages(contents: Contents) -> list[dict[str, Any]]:
         _row("engine", [(e.get("engine") or "–", e.get("engine_reason") or "") for e in entries]),
     ]
     return [row for row in rows if any(cell["text"] != numbers.NOTHING for cell in row["cells"])]
+
+
+def folds(contents: Contents) -> list[dict[str, Any]]:
+    """Return a table a stage: what held-out events are answered with, of all folds and of each."""
+    found = []
+    for stage, known in contents.folds.get("stages", {}).items():
+        pooled, each = known.get("pooled", {}), known.get("each", [])
+        rows = []
+        for label, path in _paths(pooled, contents.task.FIGURES):
+            value, interval = _at(pooled, path), _at(pooled, (f"{path[0]}_interval", *path[1:]))
+            cells: list[Any] = [numbers.measured(value, interval)]
+            if each:
+                mean, spread = (_at(known.get(what, {}), path) for what in ("mean", "spread"))
+                half = [mean - spread, mean + spread] if mean is not None else None
+                shown = numbers.measured(mean, half)[0]
+                cells.append((shown, f"± {numbers.significant(spread, 2)}"))
+                cells += [numbers.significant(_at(one, path), 4) for one in each]
+            rows.append(_row(label, cells))
+        names = [f"fold {number}" for number in range(1, len(each) + 1)]
+        head = ["all together", *(["mean and spread", *names] if each else [])]
+        found.append({"stage": stage, "head": head, "rows": rows})
+    return found
+
+
+def _paths(
+    metrics: dict[str, Any], named: Mapping[str, Figure]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """Return label and place of every figure with an interval, but those at working points."""
+    found: list[tuple[str, tuple[str, ...]]] = []
+    for key, value in metrics.items():
+        if f"{key}_interval" not in metrics:
+            continue
+        title = named[key].title if key in named else key.replace("_", " ")
+        if not isinstance(value, dict):
+            found.append((title, (key,)))
+        elif "{}" not in title:
+            found += [(f"{title}, {name}", (key, name)) for name in value]
+    return found
+
+
+def _at(metrics: Any, path: Sequence[str]) -> Any:
+    """Return what metrics have at a place; None if nothing."""
+    for key in path:
+        metrics = metrics.get(key) if isinstance(metrics, dict) else None
+    return metrics
 
 
 def by_name(contents: Contents) -> list[dict[str, Any]]:

@@ -38,6 +38,30 @@ def blocks(drawn: np.ndarray) -> Iterator[np.ndarray]:
         yield drawn[start : start + step]
 
 
+def means(values: np.ndarray, weight: np.ndarray, drawn: np.ndarray) -> np.ndarray:
+    """Return weighted means: of the events as they are, then of each replica.
+
+    Parameters
+    ----------
+    values
+        `(events, figures)`.
+    weight
+        `(events,)`.
+    drawn
+        Of `draws`.
+
+    Returns
+    -------
+    np.ndarray
+        `(1 + replicas, figures)`; not a number where a replica has drawn nothing.
+    """
+    weighted = np.concatenate([values, np.ones((len(values), 1))], axis=1) * weight[:, None]
+    every = np.ones((1, len(values)), np.uint8)
+    sums = np.concatenate([block @ weighted for block in (every, *blocks(drawn))])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums[:, :-1] / sums[:, -1:]
+
+
 def central(replicas: np.ndarray) -> Any:
     """Return the central interval of each figure, `[low, high]`, from its replicas.
 

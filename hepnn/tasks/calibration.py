@@ -35,10 +35,30 @@ def error(probability: np.ndarray, decided: np.ndarray, y: np.ndarray, weight: n
     >>> round(error(two, given, np.array([0, 1]), one), 3)
     0.4
     """
+    found = gaps(probability, decided, y)
+    return 1.0 if found is None else float(np.abs(weight @ found).sum() / weight.sum())
+
+
+def gaps(probability: np.ndarray, decided: np.ndarray, y: np.ndarray) -> np.ndarray | None:
+    """Return what each event adds to the gap of its bin, right minus confidence.
+
+    The error is the sum over the bins of the absolute mean.
+
+    Parameters
+    ----------
+    probability, decided, y
+        As of `error`.
+
+    Returns
+    -------
+    np.ndarray or None
+        `(events, bins)`; None where a confidence is no number.
+    """
     confidence = probability[np.arange(len(y)), decided]
     if not np.isfinite(confidence).all():
-        return 1.0
+        return None
     edges = np.linspace(0.0, 1.0, BINS + 1)
     place = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, BINS - 1)
-    gap = np.bincount(place, weight * ((decided == y) - confidence), BINS)
-    return float(np.abs(gap).sum() / weight.sum())
+    found = np.zeros((len(y), BINS))
+    found[np.arange(len(y)), place] = (decided == y) - confidence
+    return found

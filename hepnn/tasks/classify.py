@@ -147,7 +147,9 @@ class Classify:
 
         The accuracy's interval is binomial (Clopper-Pearson) for unweighted events; all others are
         the central 68.27 % of a Poisson bootstrap of the events. Each class is signal against all
-        others.
+        others; one without events on both sides has no figures. The calibration error is a sum of
+        absolute values, which resampling makes larger: its interval is the bootstrap's standard
+        deviation to both sides.
 
         Parameters
         ----------
@@ -177,14 +179,22 @@ class Classify:
             "calibration_error": calibration.error(probability, decided, events.y, weight),
         }
         drawn = bootstrap.draws(len(events), seed)
+        gaps = calibration.gaps(probability, decided, events.y)
+        losses = -np.log(np.maximum(picked, 1e-300))
+        looked_at = [right] if gaps is None else [right, losses, gaps]
+        replicas = bootstrap.means(np.column_stack(looked_at), weight, drawn)[1:]
+        report["accuracy_interval"] = central(replicas[:, 0])
+        if gaps is not None:
+            report["loss_interval"] = central(replicas[:, 1])
+            spread = float(np.nanstd(np.abs(replicas[:, 2:]).sum(axis=1)))
+            error = report["calibration_error"]
+            report["calibration_error_interval"] = [max(error - spread, 0.0), error + spread]
         if np.all(weight == weight[0]):
             report["accuracy_interval"] = binomial(int(right.sum()), len(right))
-        else:
-            replicas = [(one * weight) @ right / (one @ weight) for one in drawn]
-            report["accuracy_interval"] = central(np.array(replicas))
         for number, name in enumerate(classes):
             signal = events.y == number
-            roc.report_into(report, name, probability[:, number], signal, weight, drawn)
+            if signal.any() and not signal.all():
+                roc.report_into(report, name, probability[:, number], signal, weight, drawn)
         return report
 
     def headline(self, metrics: Mapping[str, Any]) -> str:
@@ -196,15 +206,12 @@ class Classify:
         return f"accuracy {metrics['accuracy']:.4f}"
 
     def rows(self, metrics: Mapping[str, Any]) -> dict[str, str]:
-        """Return accuracy, and of each class AUC and signal efficiency at 1 % background."""
-        low, high = metrics["accuracy_interval"]
-        at_one_percent = metrics["efficiency_at_background"]["0.01"]
-        return {
-            "events": str(metrics["events"]),
-            "accuracy": f"{metrics['accuracy']:.4f} [{low:.4f}, {high:.4f}]",
-            **{f"AUC {name}": f"{value:.4f}" for name, value in metrics["auc"].items()},
-            **{f"eff@1% {name}": f"{value:.3f}" for name, value in at_one_percent.items()},
-        }
+        """Return every figure with its interval; of each class AUC, efficiency and rejection."""
+        found = {"events": str(metrics["events"])}
+        for figure in ("accuracy", "loss", "calibration_error"):
+            label = figure.replace("_", " ")
+            found[label] = roc.said(metrics[figure], metrics.get(f"{figure}_interval"))
+        return found | roc.rows(metrics)
 
     def pictures(
         self,
@@ -222,6 +229,8 @@ class Classify:
         score = self.scores(logits)
         curves = {}
         for number, name in enumerate(classes):
+            if name not in metrics.get("auc", {}):
+                continue
             _, signal, fakes = roc.curve(score[:, number], events.y == number, events.weight)
             curves[name] = {"signal": signal, "background": fakes, "auc": metrics["auc"][name]}
         plots.roc(curves, folder / "roc.svg")

@@ -85,21 +85,27 @@ def chance(real: np.ndarray, weight: np.ndarray, seed: int, times: int = 8) -> n
     return np.mean(found, axis=0) / np.sqrt(2)
 
 
-def sliced(real: np.ndarray, made: np.ndarray, weight: np.ndarray, seed: int = 0) -> float:
-    """Return the sliced distance.
+def sliced(
+    real: np.ndarray,
+    made: np.ndarray,
+    weight: np.ndarray,
+    other: np.ndarray | None = None,
+    seed: int = 0,
+) -> np.ndarray:
+    """Return the sliced distance, a number or `(replicas,)`.
 
     Parameters
     ----------
     real, made
         In comparable units `(events, quantities)`.
-    weight
-        `(events,)`.
+    weight, other
+        As of `wasserstein`.
     seed
         Of the directions.
     """
     directions = np.random.default_rng(seed).normal(size=(real.shape[1], DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=0)
-    return float(wasserstein(real @ directions, made @ directions, weight).mean())
+    return wasserstein(real @ directions, made @ directions, weight, other).mean(axis=-1)
 
 
 def covered(real: np.ndarray, made: np.ndarray) -> np.ndarray:

@@ -15,7 +15,8 @@ import numpy as np
 
 from hepnn.errors import RecipeError
 from hepnn.run import Events
-from hepnn.tasks import Figure, Words
+from hepnn.tasks import Figure, Words, bootstrap
+from hepnn.tasks.bootstrap import central
 from hepnn.tasks.scaling import Scaling
 
 LABELS = None
@@ -89,7 +90,9 @@ def evaluate(
     seed: int = 0,
     scaling: Scaling | None = None,
 ) -> dict[str, Any]:
-    """Return mean and standard deviation of every output.
+    """Return mean and standard deviation of every output, each with its interval.
+
+    The intervals are the central 68.27 % of a Poisson bootstrap of the events.
 
     Parameters
     ----------
@@ -99,19 +102,22 @@ def evaluate(
         Weights.
     names
         Of the outputs.
-    seed, scaling
+    seed
+        Of the bootstrap.
+    scaling
         Of no meaning here.
     """
-    flat = _flat(outputs)
-    mean = np.average(flat, axis=0, weights=events.weight)
-    variance = np.average((flat - mean) ** 2, axis=0, weights=events.weight)
-    return {
-        "events": len(events),
-        "loss": None,
-        "outputs": flat.shape[1],
-        "mean": dict(zip(names, mean.tolist(), strict=True)),
-        "spread": dict(zip(names, np.sqrt(variance).tolist(), strict=True)),
-    }
+    flat, weight = _flat(outputs), events.weight.astype(np.float64)
+    centre = np.average(flat, axis=0, weights=weight)
+    moments = np.hstack([flat - centre, (flat - centre) ** 2])
+    found = bootstrap.means(moments, weight, bootstrap.draws(len(events), seed))
+    first, second = np.split(found, 2, axis=1)
+    values = {"mean": centre + first, "spread": np.sqrt(np.maximum(second - first**2, 0.0))}
+    report: dict[str, Any] = {"events": len(events), "loss": None, "outputs": flat.shape[1]}
+    for figure, replicas in values.items():
+        report[figure] = dict(zip(names, replicas[0].tolist(), strict=True))
+        report[f"{figure}_interval"] = dict(zip(names, central(replicas[1:]), strict=True))
+    return report
 
 
 def headline(metrics: Mapping[str, Any]) -> str:
@@ -125,9 +131,13 @@ def headline(metrics: Mapping[str, Any]) -> str:
 
 def rows(metrics: Mapping[str, Any]) -> dict[str, str]:
     """Return mean and spread of each output."""
-    means = metrics["mean"].items()
-    spreads = {name: f"{mean:.4g} ± {metrics['spread'][name]:.2g}" for name, mean in means}
-    return {"events": str(metrics["events"]), **spreads}
+    found = {"events": str(metrics["events"])}
+    for figure in ("mean", "spread"):
+        for name, value in metrics[figure].items():
+            interval = metrics.get(f"{figure}_interval", {}).get(name)
+            around = "" if interval is None else " [{:.4g}, {:.4g}]".format(*interval)
+            found[f"{figure} {name}"] = f"{value:.4g}{around}"
+    return found
 
 
 def pictures(

@@ -12,7 +12,7 @@ No made event belongs to a real one: samples are compared as a whole, in the dat
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -155,7 +155,7 @@ class Generate:
             return {"val_distance": float(np.finfo(np.float32).max), "val_coverage": 0.0}
         real, made = _joint(observables.compare(events.y, outputs, scaling), self._classes(events))
         return {
-            "val_distance": distances.sliced(real, made, events.weight),
+            "val_distance": float(distances.sliced(real, made, events.weight)),
             "val_coverage": float(distances.covered(real, made).mean()),
         }
 
@@ -170,6 +170,9 @@ class Generate:
     def rows(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Return the test of all events, the coverage, and each observable's distance."""
         found = {"events": str(metrics["events"])}
+        if "loss_interval" in metrics:
+            low, high = metrics["loss_interval"]
+            found["sliced distance"] = f"{metrics['loss']:.3g} [{low:.3g}, {high:.3g}]"
         for key, label in (("two_sample_auc", "two-sample AUC"), ("coverage", "coverage")):
             low, high = metrics[f"{key}_interval"][EVERY]
             found[label] = f"{metrics[key][EVERY]:.3f} [{low:.3f}, {high:.3f}]"
@@ -298,7 +301,7 @@ def judge(
     joint = _joint(known, classes)
     report: dict[str, Any] = {
         "events": len(real),
-        "loss": distances.sliced(*joint, weight),
+        "loss": float(distances.sliced(*joint, weight)),
         "unit": dict(zip(known.names, known.units, strict=True)),
     }
     chosen = {EVERY: np.ones(len(real), bool)}
@@ -314,6 +317,8 @@ def judge(
             _file(report, "two_sample_auc", name, *auc)
         if of_class[few].any():
             _file(report, "coverage", name, *_share(reached[of_class[few]], seed))
+    spread = _replicas(lambda real, made: distances.sliced(*joint, real, made), weight, seed).std()
+    report["loss_interval"] = [max(report["loss"] - spread, 0.0), report["loss"] + spread]
     report |= _wasserstein(known, weight, seed)
     return report
 
@@ -333,12 +338,9 @@ def _joint(known: Observables, classes: np.ndarray | None) -> tuple[np.ndarray, 
 
 def _wasserstein(known: Observables, weight: np.ndarray, seed: int) -> dict[str, Any]:
     value = distances.wasserstein(known.real, known.made, weight)
-    replicas = []
-    for real, made in zip(
-        *(_blocks(bootstrap.draws(len(weight), seed + of)) for of in (0, 1)), strict=True
-    ):
-        replicas.append(distances.wasserstein(known.real, known.made, real * weight, made * weight))
-    spread = np.concatenate(replicas).std(axis=0)
+    spread = _replicas(
+        lambda real, made: distances.wasserstein(known.real, known.made, real, made), weight, seed
+    ).std(axis=0)
     by_chance = distances.chance(known.real, weight, seed)
     found: dict[str, Any] = {"wasserstein": {}, "wasserstein_interval": {}}
     found["wasserstein_chance"] = dict(zip(known.names, by_chance.tolist(), strict=True))
@@ -346,6 +348,15 @@ def _wasserstein(known: Observables, weight: np.ndarray, seed: int) -> dict[str,
         found["wasserstein"][name] = one
         found["wasserstein_interval"][name] = [max(one - error, 0.0), one + error]
     return found
+
+
+def _replicas(
+    measure: Callable[[np.ndarray, np.ndarray], np.ndarray], weight: np.ndarray, seed: int
+) -> np.ndarray:
+    """Return a distance of every replica, real and made events drawn apart."""
+    drawn = (_blocks(bootstrap.draws(len(weight), seed + of)) for of in (0, 1))
+    found = [measure(real * weight, made * weight) for real, made in zip(*drawn, strict=True)]
+    return np.concatenate(found)
 
 
 def _blocks(drawn: np.ndarray) -> list[np.ndarray]:

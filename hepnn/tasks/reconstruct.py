@@ -165,7 +165,7 @@ class Reconstruct:
         constant = np.broadcast_to(mean, (len(events), *events.x.shape[1:]))
         spread = self.errors(constant, events, scaling)
         values = np.stack([score, spread], 1)[learned]
-        lost, varied = _means(values, weight[learned], drawn[:, learned]).T
+        lost, varied = bootstrap.means(values, weight[learned], drawn[:, learned]).T
         value = {"loss": lost, "explained": 1 - lost / np.maximum(varied, 1e-300)}
         report: dict[str, Any] = {"events": len(events)}
         for figure, replicas in value.items():
@@ -175,7 +175,7 @@ class Reconstruct:
             chosen = events.y == number
             if not chosen.any():
                 continue
-            found = _means(score[chosen, None], weight[chosen], drawn[:, chosen])[:, 0]
+            found = bootstrap.means(score[chosen, None], weight[chosen], drawn[:, chosen])[:, 0]
             report.setdefault("error", {})[name] = float(found[0])
             report.setdefault("error_interval", {})[name] = central(found[1:])
             if background is None or name in (self.background or ()):
@@ -202,11 +202,10 @@ class Reconstruct:
         for figure, label in (("loss", "error"), ("explained", "variance explained")):
             low, high = metrics[f"{figure}_interval"]
             found[label] = f"{metrics[figure]:.4g} [{low:.4g}, {high:.4g}]"
-        for name, area in metrics.get("auc", {}).items():
-            found[f"AUC {name}"] = f"{area:.4f}"
-        for name, share in metrics.get("efficiency_at_background", {}).get("0.01", {}).items():
-            found[f"eff@1% {name}"] = f"{share:.4f}"
-        return found
+        for name, error in metrics.get("error", {}).items():
+            low, high = metrics["error_interval"][name]
+            found[f"error {name}"] = f"{error:.4g} [{low:.4g}, {high:.4g}]"
+        return found | roc.rows(metrics)
 
     def pictures(
         self,
@@ -335,15 +334,6 @@ def _squared(wanted: Any, outputs: Any) -> Any:
 def _of_classes(events: Events) -> bool:
     """Say whether the labels are one class an event."""
     return events.y.ndim == 1 and np.issubdtype(events.y.dtype, np.integer)
-
-
-def _means(values: np.ndarray, weight: np.ndarray, drawn: np.ndarray) -> np.ndarray:
-    """Return the means of values `(events, figures)`: as they are, then of each replica."""
-    weighted = np.concatenate([values, np.ones((len(values), 1))], axis=1) * weight[:, None]
-    every = np.ones((1, len(values)), np.uint8)
-    sums = np.concatenate([block @ weighted for block in (every, *bootstrap.blocks(drawn))])
-    with np.errstate(invalid="ignore", divide="ignore"):  # a replica that has drawn nothing
-        return sums[:, :-1] / sums[:, -1:]
 
 
 def _threshold(score: np.ndarray, background: np.ndarray | None, weight: np.ndarray) -> float:

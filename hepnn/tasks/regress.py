@@ -17,7 +17,7 @@ import numpy as np
 
 from hepnn.errors import HepnnError
 from hepnn.run import Events
-from hepnn.tasks import Figure, Words
+from hepnn.tasks import Figure, Words, bootstrap
 from hepnn.tasks.bootstrap import COVERAGE, REPLICAS, central
 from hepnn.tasks.scaling import Scaling
 
@@ -159,10 +159,12 @@ def evaluate(
     rng = np.random.default_rng(seed)
     value = measure(weight)
     replicas = [measure(weight * rng.poisson(1.0, len(events))) for _ in range(REPLICAS)]
-    squares = (residual * 2.0**-scaling.exponent) ** 2
+    squares = ((residual * 2.0**-scaling.exponent) ** 2).mean(axis=1)
+    losses = bootstrap.means(squares[:, None], weight, bootstrap.draws(len(events), seed))[:, 0]
     report: dict[str, Any] = {
         "events": len(events),
-        "loss": float(np.average(squares.mean(axis=1), weights=weight)),
+        "loss": float(losses[0]),
+        "loss_interval": central(losses[1:]),
         "unit": dict(zip(targets, scaling.units, strict=True)),
     }
     for figure, of_targets in value.items():
@@ -191,6 +193,8 @@ def headline(metrics: Mapping[str, Any]) -> str:
 def rows(metrics: Mapping[str, Any]) -> dict[str, str]:
     """Return every figure of each target, with its interval and unit."""
     found = {"events": str(metrics["events"])}
+    if "loss_interval" in metrics:
+        found["loss"] = _measured(metrics["loss"], *metrics["loss_interval"])
     for figure, label in _LABELS.items():
         for name, value in metrics[figure].items():
             low, high = metrics[f"{figure}_interval"][name]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,6 +92,38 @@ def report_into(
     for figure, content in value.items():
         _file(report, figure, name, content)
         _file(report, f"{figure}_interval", name, interval[figure])
+
+
+def rows(metrics: Mapping[str, Any]) -> dict[str, str]:
+    """Return the lines of a table of what `report_into` has put into a report."""
+    found = {}
+    for figure, label in (
+        ("auc", "AUC"),
+        ("efficiency_at_background", "eff@{}%"),
+        ("rejection_at_efficiency", "rejection@{}%"),
+    ):
+        values, intervals = metrics.get(figure, {}), metrics.get(f"{figure}_interval", {})
+        points = [None] if figure == "auc" else list(values)
+        for point in points:
+            of, ranges = (
+                (values, intervals) if point is None else (values[point], intervals.get(point, {}))
+            )
+            title = label if point is None else label.format(f"{100 * float(point):g}")
+            for name, value in of.items():
+                digits = ".4g" if figure.startswith("rejection") else ".4f"
+                found[f"{title} {name}"] = said(value, ranges.get(name), digits)
+    return found
+
+
+def said(value: float, interval: Sequence[float] | None, digits: str = ".4f") -> str:
+    """Write a figure with its interval.
+
+    >>> said(0.71642, [0.7111, 0.7218])
+    '0.7164 [0.7111, 0.7218]'
+    """
+    if interval is None:
+        return format(value, digits)
+    return f"{value:{digits}} [{interval[0]:{digits}}, {interval[1]:{digits}}]"
 
 
 def resolved(signal: np.ndarray) -> Sequence[float]:

@@ -73,6 +73,22 @@ def of(run: Run) -> Scaling | None:
         raise RunError(f"{path} is damaged: no {error}") from error
 
 
+def between(known: Scaling | None, wanted: Scaling | None) -> dict[str, np.ndarray] | None:
+    """Return what takes outputs of one scaling to another: `(z - offset) * 2**-exponent`.
+
+    None where both are the same.
+    """
+    if known is None or wanted is None:
+        return None
+    same = np.array_equal(known.offset, wanted.offset)
+    if same and np.array_equal(known.exponent, wanted.exponent):
+        return None
+    return {
+        "offset": (wanted.offset - known.offset) * 2.0**-known.exponent,
+        "exponent": wanted.exponent - known.exponent,
+    }
+
+
 def _unit(target: dict[str, str]) -> str:
     unit, transform = target["unit"], target["scaling"]
     return f"{transform}({unit})" if transform in ("log", "asinh") and unit != "1" else unit

@@ -162,11 +162,14 @@ class Segment:
             )
         weight = events.weight.astype(np.float64)
         found = confusions(decisions(outputs), events.y, len(names))
-        drawn = bootstrap.draws(len(events), seed) * weight
+        drawn = bootstrap.draws(len(events), seed)
+        losses = bootstrap.means(_cross_entropy(outputs, events.y)[:, None], weight, drawn)[:, 0]
+        drawn = drawn * weight
         totals = np.tensordot(np.concatenate([weight[None], drawn]), found, axes=1)
         report: dict[str, Any] = {
             "events": len(events),
-            "loss": float(np.average(_cross_entropy(outputs, events.y), weights=weight)),
+            "loss": float(losses[0]),
+            "loss_interval": central(losses[1:]),
             "confusion": totals[0, :, :-1].tolist(),
         }
         for figure, values in _figures(totals).items():
@@ -192,6 +195,8 @@ class Segment:
     def rows(self, metrics: Mapping[str, Any]) -> dict[str, str]:
         """Return mean IoU and accuracy, and of each class IoU, precision and recall."""
         found = {"events": str(metrics["events"])}
+        if "loss_interval" in metrics:
+            found["loss"] = _measured(metrics["loss"], metrics["loss_interval"])
         for figure, label in (("mean_iou", "mean IoU"), ("pixel_accuracy", "pixel accuracy")):
             found[label] = _measured(metrics[figure], metrics[f"{figure}_interval"])
         for figure, label in (("iou", "IoU"), ("precision", "precision"), ("recall", "recall")):

@@ -2,14 +2,15 @@
 
 TensorFlow's own description of a cluster is the environment variable `TF_CONFIG`: the addresses
 of all workers and the number of this one. Where it is missing, it is made of what the batch
-system says: of `SLURM_*` by TensorFlow's `SlurmClusterResolver`, of HTCondor's parallel universe
-from a node file that the job's script writes, with a line `number host port` for each worker.
+system says: of `SLURM_*`, or in HTCondor's parallel universe of a node file that the job's script
+writes, with a line `number host port` for each worker.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,12 +100,49 @@ def _of_tensorflow(text: str) -> Membership | None:
 
 
 def _of_slurm(environment: MutableMapping[str, str]) -> Membership:
-    from tensorflow.distribute.cluster_resolver import SlurmClusterResolver
+    # TensorFlow's SlurmClusterResolver sorts the hosts by letters, so that node10 comes before
+    # node9 and workers take each other's addresses; and it needs nvidia-smi.
+    try:
+        hosts = _hosts(environment["SLURM_STEP_NODELIST"])
+        tasks = [
+            int(count)
+            for count, times in re.findall(
+                r"(\d+)(?:\(x(\d+)\))?", environment["SLURM_STEP_TASKS_PER_NODE"]
+            )
+            for _ in range(int(times or 1))
+        ]
+        workers = tuple(
+            f"{host}:{SLURM_PORT + task}"
+            for host, count in zip(hosts, tasks, strict=True)
+            for task in range(count)
+        )
+        number = int(environment["SLURM_PROCID"])
+    except (KeyError, ValueError) as error:
+        raise RunError(f"SLURM_* variables of the step cannot be understood: {error}") from error
+    if len(workers) != int(environment["SLURM_STEP_NUM_TASKS"]):
+        raise RunError(f"Slurm's step has {len(workers)} places for its tasks: {workers}")
+    return Membership(workers, number, "Slurm")
 
-    # It reads the process's environment alone.
-    resolver = SlurmClusterResolver(port_base=SLURM_PORT, auto_set_gpu=False)
-    workers = resolver.cluster_spec().as_dict()["worker"]
-    return Membership(tuple(workers), int(environment["SLURM_PROCID"]), "Slurm")
+
+def _hosts(text: str) -> list[str]:
+    """Return the hosts of Slurm's short form, in its order.
+
+    >>> _hosts("node[08-09,11],gpu")
+    ['node08', 'node09', 'node11', 'gpu']
+    """
+    hosts = []
+    one = r"([^,\[\]]+)(?:\[([\d,-]+)\])?"
+    if not re.fullmatch(f"{one}(?:,{one})*", text):
+        raise ValueError(f"no list of hosts: {text}")
+    for prefix, numbers in re.findall(one, text):
+        for part in numbers.split(","):
+            first, _, last = part.partition("-")
+            if not first:
+                hosts.append(prefix)
+                continue
+            for number in range(int(first), int(last or first) + 1):
+                hosts.append(f"{prefix}{number:0{len(first)}}")
+    return hosts
 
 
 def _of_condor(environment: MutableMapping[str, str]) -> Membership:

@@ -49,17 +49,17 @@ def inserted(model: keras.Model, wanted: Dropout) -> keras.Model:
             )
     places = {
         "inputs": {
-            one.name: _behind(keras.layers.Dropout(wanted.inputs, name="dropout_inputs"))
+            one.name: _behind(keras.layers.Dropout(wanted.inputs, name="fit_dropout_inputs"))
             for one in model.layers
             if one.name == "input_scaling"
         },
         "hidden": {
-            one.name: _before(keras.layers.Dropout(wanted.hidden, name=f"dropout_{one.name}"))
+            one.name: _before(keras.layers.Dropout(wanted.hidden, name=f"fit_dropout_{one.name}"))
             for one in _after_the_first(model)
             if isinstance(one, _DENSE)
         },
         "spatial": {
-            one.name: _before(_SPATIAL[one.rank](wanted.spatial, name=f"dropout_{one.name}"))
+            one.name: _before(_SPATIAL[one.rank](wanted.spatial, name=f"fit_dropout_{one.name}"))
             for one in _after_the_first(model)
             if isinstance(one, BaseConv)
         },
@@ -93,16 +93,16 @@ def _before(drop: Any) -> Callable[[Any], Any]:
 
 def _after_the_first(model: keras.Model) -> list[Any]:
     """Return the trained layers with a kernel that another one comes before."""
-    found: list[Any] = []
+    found: dict[str, Any] = {}
     behind: set[str] = set()
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.InputLayer):
-            continue
-        entering = keras.tree.flatten(layer.input)
-        parents = {tensor._keras_history.operation.name for tensor in entering}  # noqa: SLF001
+    nodes = model._nodes_by_depth  # noqa: SLF001 - every call, in the order of the graph
+    for node in (node for depth in sorted(nodes, reverse=True) for node in nodes[depth]):
+        layer = node.operation
+        before = {tensor._keras_history.operation.name for tensor in node.input_tensors}  # noqa: SLF001
         weighs = layer.trainable and isinstance(layer, (*_DENSE, BaseConv))
-        if weighs and parents & behind:
-            found.append(layer)
-        if layer.trainable_weights or parents & behind:
+        if weighs and before & behind:
+            found[layer.name] = layer
+        matrices = any(len(weight.shape) > 1 for weight in getattr(layer, "trainable_weights", ()))
+        if matrices or before & behind:
             behind.add(layer.name)
-    return found
+    return list(found.values())

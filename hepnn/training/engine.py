@@ -1,13 +1,16 @@
-"""One train step, driven in two ways.
+"""One train step, driven in three ways.
 
 `epoch`
-    A whole epoch is one XLA-compiled loop over batches gathered from data in memory; Python
+    A whole epoch is one XLA-compiled loop over the batches of a shuffled copy of the data; Python
     is entered once an epoch. Data streamed from disk come in pieces, with one such loop each.
+`graph`
+    The same loop as a TensorFlow graph, not compiled: for work that threaded kernels do faster
+    than XLA's code on a CPU.
 `keras`
     `model.fit`'s own path, an epoch at a time.
 
-Both run `model.train_step` on the same batches in the same order, so that losses, metrics,
-sample weights, regularizers, EBOPs and constraints are Keras's own in both, and the numbers
+All run `model.train_step` on the same batches in the same order, so that losses, metrics,
+sample weights, regularizers, EBOPs and constraints are Keras's own in all, and the numbers
 differ by the order of float32 sums only.
 """
 
@@ -31,14 +34,14 @@ Feed = Memory | Stream
 #: An epoch's events, each with the order to train on them.
 Pieces = Iterable[tuple[Events, np.ndarray]]
 
-#: Data beyond this are not held twice in memory.
+#: Data beyond this are not held as tensors beside their arrays, once as they are and once shuffled.
 MEMORY_LIMIT = 2 << 30
 
 #: Events of the validation set that are looked at together.
 VALIDATION_BATCH = 16384
 
-#: Multiplications of one batch, forward, above which a step's work outweighs its overhead, and
-#: Keras's threaded kernels are faster than XLA's loop on a CPU (`benchmarks/train_speed.py`).
+#: Multiplications of one batch, forward, above which TensorFlow's threaded kernels are faster than
+#: XLA's loop on a CPU (`benchmarks/train_speed.py`).
 WORK_LIMIT = 1e9
 
 #: The same for networks with convolutions, whose gradients XLA has no threaded kernel for on a
@@ -63,9 +66,9 @@ def choose(
 ) -> Choice:
     """Decide how the batches are driven, by rule and not by timing.
 
-    The whole-epoch loop is taken where the data fit in memory, where no callback wants to be
-    called after each batch, and where the work of one batch is small enough that the overhead
-    of calling into it dominates.
+    The whole-epoch loop is taken where the data fit in memory and where no callback wants to be
+    called after each batch; it is compiled where the work of one batch is small enough that the
+    overhead of calling into it dominates, and a graph where it is not.
     """
     if wanted != "auto":
         return Choice(wanted, "asked for by the recipe")
@@ -77,7 +80,7 @@ def choose(
     work = multiplications(model) * batch
     convolves = any("Conv" in type(layer).__name__ for layer in model.layers)
     if work > (CONVOLUTION_LIMIT if convolves else WORK_LIMIT):
-        return Choice("keras", f"{work:.1e} multiplications a batch")
+        return Choice("graph", f"{work:.1e} multiplications a batch")
     where = "in memory" if isinstance(data, Memory) else "streamed"
     return Choice("epoch", f"data {where}, {work:.1e} multiplications a batch")
 
@@ -89,10 +92,9 @@ def multiplications(model: keras.Model) -> float:
         kernel = getattr(layer, "kernel", None)
         if kernel is None:
             continue
-        positions = 1
-        if len(kernel.shape) > 2:  # a convolution's kernel is used at every output pixel
-            outputs = keras.tree.flatten(layer.output)[0]  # a tied layer gives its kernel too
-            positions = int(np.prod(outputs.shape[1:-1]))
+        # A kernel is used at every output pixel, or at every object of a set.
+        outputs = keras.tree.flatten(layer.output)[0]  # a tied layer gives its kernel too
+        positions = int(np.prod(outputs.shape[1:-1]))
         again = getattr(layer, "recurrent_kernel", None)
         if again is not None:  # both kernels are used at every step
             positions = layer.input.shape[1]
@@ -113,17 +115,24 @@ class EpochLoop:
         are held as tensors.
     batch
         Events a step. A last, smaller batch is a step too.
+    compiled
+        Whether XLA compiles the loop.
     """
 
     def __init__(
-        self, model: keras.Model, train: Feed, validation: Events | None, batch: int
+        self,
+        model: keras.Model,
+        train: Feed,
+        validation: Events | None,
+        batch: int,
+        compiled: bool = True,
     ) -> None:
         self._model = model
         self._batch = batch
         self._weighted = train.weighted
         self._held = tensors(train.events, train.weighted) if isinstance(train, Memory) else None
-        self._validation = Validation(model, validation, batch)
-        self._loops = loops(self._train_steps)
+        self._validation = Validation(model, validation, batch, compiled)
+        self._loops = loops(self._train_steps, compiled)
         # Variables made on the first call must exist before the loop is compiled.
         model.optimizer.build(model.trainable_variables)
         first = self._held or tensors(train.first(), train.weighted)
@@ -144,10 +153,12 @@ class EpochLoop:
         before = 0
         for events, order in pieces:
             data = self._held or tensors(events, self._weighted)
+            # Neighbours in a copy are read faster than a batch is gathered, step by step.
+            shuffled = tuple(tf.gather(t, tf.constant(order, tf.int32)) for t in data)
             start = self._state.take()
-            trained, good = self._train(data, order, len(order))
+            trained, good = self._train(shuffled, len(order))
             if not good:
-                self._look_into(data, order, start, trained - 1, before)
+                self._look_into(shuffled, start, trained - 1, before)
             before += trained
         return _logs(self._model)
 
@@ -155,36 +166,33 @@ class EpochLoop:
         """Return loss and metrics on the validation events, prefixed `val_`."""
         return self._validation.logs()
 
-    def _train(self, data: tuple[Any, ...], order: np.ndarray, limit: int) -> tuple[int, bool]:
+    def _train(self, data: tuple[Any, ...], limit: int) -> tuple[int, bool]:
         """Train so many steps at most; return how many there were, and whether all is finite."""
         trained = 0
-        for loop, part in zip(self._loops, batched(order, self._batch), strict=True):
-            if part.size and trained < limit:
-                steps = tf.constant(min(len(part), limit - trained), tf.int32)
-                done, good = loop(data, tf.constant(part, tf.int32), steps)
+        for loop, part in zip(self._loops, cut(data, self._batch), strict=True):
+            if part is not None and trained < limit:
+                steps = tf.constant(min(len(part[0]), limit - trained), tf.int32)
+                done, good = loop(part, steps)
                 trained += int(done)
                 if not good:
                     return trained, False
         return trained, True
 
-    def _train_steps(self, data: tuple[Any, ...], batches: Any, steps: Any) -> Any:
+    def _train_steps(self, batches: tuple[Any, ...], steps: Any) -> Any:
         number, good = tf.constant(0), tf.constant(True)
         while tf.logical_and(number < steps, good):
-            self._model.train_step(tuple(tf.gather(t, batches[number]) for t in data))
+            self._model.train_step(tuple(part[number] for part in batches))
             good = finite.healthy(self._model)
             number += 1
         return number, good
 
-    def _look_into(
-        self, data: tuple[Any, ...], order: np.ndarray, start: list[Any], seen: int, before: int
-    ) -> None:
+    def _look_into(self, data: tuple[Any, ...], start: list[Any], seen: int, before: int) -> None:
         def train(steps: int) -> None:
             self._state.put(start)
-            self._train(data, order, steps)
+            self._train(data, steps)
 
         step = finite.first_bad(train, lambda: bool(finite.healthy(self._model)), seen)
-        events = order[step * self._batch : (step + 1) * self._batch]
-        batch = tuple(tf.gather(tensor, events) for tensor in data)
+        batch = tuple(t[step * self._batch : (step + 1) * self._batch] for t in data)
         raise finite.NotFinite(before + step, finite.explain(self._model, batch, self._state))
 
 
@@ -199,13 +207,17 @@ class Validation:
         Validation events; None where there are none.
     batch
         Events of a step in training; larger ones are looked at together.
+    compiled
+        Whether XLA compiles the loop.
     """
 
-    def __init__(self, model: keras.Model, events: Events | None, batch: int) -> None:
+    def __init__(
+        self, model: keras.Model, events: Events | None, batch: int, compiled: bool = True
+    ) -> None:
         self._model = model
         self._held = None if events is None else tensors(events, not np.all(events.weight == 1))
         self._batch = batch
-        self._loops = loops(self._test_steps)
+        self._loops = loops(self._test_steps, compiled)
 
     def logs(self) -> dict[str, float]:
         """Return them, prefixed `val_`."""
@@ -214,14 +226,14 @@ class Validation:
         self._model.reset_metrics()
         events = len(self._held[0])
         batch = min(events, max(self._batch, VALIDATION_BATCH))
-        for loop, part in zip(self._loops, batched(np.arange(events), batch), strict=True):
-            if part.size:
-                loop(self._held, tf.constant(part, tf.int32))
+        for loop, part in zip(self._loops, cut(self._held, batch), strict=True):
+            if part is not None:
+                loop(part)
         return {f"val_{name}": value for name, value in _logs(self._model).items()}
 
-    def _test_steps(self, data: tuple[Any, ...], batches: Any) -> None:
-        for number in tf.range(tf.shape(batches)[0]):
-            self._model.test_step(tuple(tf.gather(t, batches[number]) for t in data))
+    def _test_steps(self, batches: tuple[Any, ...]) -> None:
+        for number in tf.range(tf.shape(batches[0])[0]):
+            self._model.test_step(tuple(part[number] for part in batches))
 
 
 class KerasFit:
@@ -325,7 +337,23 @@ class KerasFit:
         return {f"val_{name}": float(value) for name, value in logs.items()}
 
 
-DRIVERS = {"epoch": EpochLoop, "keras": KerasFit}
+#: What a recipe or a checkpoint can ask for.
+ENGINES = ("epoch", "graph", "keras")
+
+
+def driver(
+    choice: Choice,
+    model: keras.Model,
+    train: Feed,
+    validation: Events | None,
+    batch: int,
+    callbacks: Sequence[keras.callbacks.Callback] = (),
+) -> EpochLoop | KerasFit:
+    """Return the driver that was chosen; parameters as theirs."""
+    if choice.engine == "keras":
+        return KerasFit(model, train, validation, batch, callbacks)
+    return EpochLoop(model, train, validation, batch, compiled=choice.engine == "epoch")
+
 
 _HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
 
@@ -371,12 +399,38 @@ class _Guard(keras.callbacks.Callback):
             self._driven.stop_training = True
 
 
-def loops(step: Any) -> tuple[Any, Any]:
-    """Return a loop over batches compiled, and one for a last, smaller batch.
+def loops(step: Any, compiled: bool = True) -> tuple[Any, Any]:
+    """Return a loop over batches, compiled or not, and one for a last, smaller batch.
 
     That one is not worth a second compilation: one step, as a graph.
     """
-    return tf.function(step, jit_compile=True), tf.function(step)
+    as_graph = tf.function(step)
+    return (tf.function(step, jit_compile=True) if compiled else as_graph), as_graph
+
+
+def cut(data: tuple[Any, ...], batch: int) -> tuple[tuple[Any, ...] | None, ...]:
+    """Return tensors of events as whole batches and as the rest; None where there are none.
+
+    Parameters
+    ----------
+    data
+        Tensors `(events, ...)`.
+    batch
+        Events of a whole batch.
+
+    Returns
+    -------
+    tuple
+        Tensors `(batches, batch, ...)`, and `(1, rest, ...)`.
+    """
+    whole, rest = divmod(len(data[0]), batch)
+    shapes = ((whole, batch, slice(whole * batch)), (1, rest, slice(whole * batch, None)))
+    return tuple(
+        tuple(tf.reshape(t[part], (count, size, *t.shape[1:])) for t in data)
+        if count * size
+        else None
+        for count, size, part in shapes
+    )
 
 
 def batched(order: np.ndarray, batch: int) -> tuple[np.ndarray, np.ndarray]:

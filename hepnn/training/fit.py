@@ -142,12 +142,9 @@ def fit(
         choice = engine.Choice("replicas", devices.reason)
         driver = Replicas(driven, again, train, validation, batch, callbacks, devices)
     else:
-        wanted = engine_used if engine_used in engine.DRIVERS else plan.engine
+        wanted = engine_used if engine_used in engine.ENGINES else plan.engine
         choice = engine.choose(model, train, batch, callbacks, wanted)
-        if choice.engine == "epoch":
-            driver = engine.EpochLoop(driven, train, validation, batch)
-        else:
-            driver = engine.KerasFit(driven, train, validation, batch, callbacks)
+        driver = engine.driver(choice, driven, train, validation, batch, callbacks)
     began = time.perf_counter()
     model.stop_training = False
     for callback in callbacks:

@@ -55,6 +55,8 @@ def optimizer(plan: Fit, steps_an_epoch: int) -> keras.optimizers.Optimizer:
         kind = type(name, (Measured, kind), {})
     if plan.average:
         kind = type(name, (Averaged, kind), {})
+    if isinstance(plan.schedule, Plateau):
+        kind = type(name, (Lowerable, kind), {})
     made = kind(learning_rate=schedules.of(plan, steps_an_epoch), **settings)
     if plan.average:
         made.decay = plan.average
@@ -76,6 +78,18 @@ def followers(plan: Fit, optimizer: Any) -> list[keras.callbacks.Callback]:
 def inner(of: Any) -> Any:
     """Return the optimizer that moves the weights, inside the one that scales the loss."""
     return getattr(of, "inner_optimizer", of)
+
+
+class Lowerable:
+    """Holds the factor that a plateau lowers the rate by."""
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Make the factor."""
+        if not self.built:  # type: ignore[attr-defined]
+            super().build(variables)  # type: ignore[misc]
+            self._learning_rate.factor = self.add_variable(  # type: ignore[attr-defined]
+                (), initializer="ones", name="factor", aggregation="only_first_replica"
+            )
 
 
 class Measured:
@@ -156,9 +170,11 @@ def averaged(driven: keras.Model) -> Iterator[None]:
         return
     weights = [variable.numpy() for variable in driven.trainable_variables]
     put_average(driven)
-    yield
-    for variable, value in zip(driven.trainable_variables, weights, strict=True):
-        variable.assign(value)
+    try:
+        yield
+    finally:
+        for variable, value in zip(driven.trainable_variables, weights, strict=True):
+            variable.assign(value)
 
 
 def put_average(driven: keras.Model) -> None:

@@ -83,11 +83,16 @@ class Lowered(schedules.LearningRateSchedule):
     ----------
     rate
         The schedule, or a rate.
+
+    Attributes
+    ----------
+    factor
+        A variable of the optimizer's, which makes it, so that it goes where the others go.
     """
 
     def __init__(self, rate: Any) -> None:
         self.rate = rate
-        self.factor = keras.Variable(1.0, trainable=False, name="factor")
+        self.factor: Any = 1.0
 
     def __call__(self, step: Any) -> Any:
         """Return the rate at a step."""
@@ -132,13 +137,12 @@ class Plateau(keras.callbacks.Callback):
 
     def state(self) -> dict[str, np.ndarray]:
         """Return what a resumed fit needs."""
-        return {"marks": np.array([self._best, self._waited, float(self._rate.factor)])}
+        return {"marks": np.array([self._best, self._waited])}
 
     def restore(self, state: dict[str, np.ndarray]) -> None:
         """Take over the state of a killed fit."""
-        best, waited, factor = state["marks"]
+        best, waited = state["marks"]
         self._best, self._waited = float(best), int(waited)
-        self._rate.factor.assign(factor)
 
 
 def of(plan: Fit, steps_an_epoch: int) -> Any:

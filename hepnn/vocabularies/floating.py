@@ -132,7 +132,9 @@ class Float(Neurons, Representation, Sequences, Sets):
         vars(model)["discriminator"] = discriminator
         return model
 
-    def input_scaling(self, shape: tuple[int, ...], scaling: dict[str, np.ndarray]) -> Any:
+    def input_scaling(
+        self, shape: tuple[int, ...], scaling: dict[str, np.ndarray], name: str = "input_scaling"
+    ) -> Any:
         """Return the frozen layer that takes physical quantities to `(x - offset) * 2**-exponent`.
 
         Parameters
@@ -142,21 +144,23 @@ class Float(Neurons, Representation, Sequences, Sets):
         scaling
             `offset` and `exponent` `(features,)`, and the fixed-point grid `integer`,
             `fraction` `(features,)` of the physical quantities.
+        name
+            Of the layer.
         """
-        layer = keras.layers.EinsumDense(**self._einsum(shape))
+        layer = keras.layers.EinsumDense(**self._einsum(shape, name))
         layer.build((None, *shape))
         self._fill(layer, scaling)
         layer.trainable = False
         return layer
 
     @staticmethod
-    def _einsum(shape: tuple[int, ...]) -> dict[str, Any]:
+    def _einsum(shape: tuple[int, ...], name: str) -> dict[str, Any]:
         axes = _AXES[: len(shape)]
         return {
             "equation": f"{axes}c,c->{axes}c",
             "output_shape": shape,
             "bias_axes": "c",
-            "name": "input_scaling",
+            "name": name,
         }
 
     @staticmethod

@@ -174,12 +174,14 @@ class FixedPoint(FixedPointNeurons, FixedPointSequences, FixedPointSets, Float, 
                 "kernel; use activation: relu, or the word Activation behind it"
             )
 
-    def input_scaling(self, shape: tuple[int, ...], scaling: dict[str, np.ndarray]) -> Any:
+    def input_scaling(
+        self, shape: tuple[int, ...], scaling: dict[str, np.ndarray], name: str = "input_scaling"
+    ) -> Any:
         """Return the frozen input layer, exact on the grid of the physical quantities."""
         frozen: dict[str, Any] = {"trainable": False, "ic": None, "ir": None, "fr": None}
         lanes = {"fc": None, "homogeneous_axis": tuple(range(len(shape)))}
         layer = QEinsumDense(
-            **self._einsum(shape),
+            **self._einsum(shape, name),
             iq_conf=QuantizerConfig("kif", "datalane", **frozen, **lanes),
             kq_conf=QuantizerConfig("kif", "weight", **frozen, fc=None),
             bq_conf=QuantizerConfig("kif", "bias", **frozen, fc=None),

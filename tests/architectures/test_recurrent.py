@@ -348,7 +348,9 @@ def test_logic_repeats_the_bits_with_uneven_lanes(label: str) -> None:
         assert np.array_equal(traced.predict(tried), model.predict(tried, verbose=0))
 
 
-@pytest.mark.parametrize("vocabulary", ["float", *FIXED])
+@pytest.mark.parametrize(
+    "vocabulary", ["float", "hgq", pytest.param("qkeras", marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("cell", CELLS)
 def test_written_out_as_plain_layers_it_is_the_same_network(cell: str, vocabulary: str) -> None:
     from hepnn.targets.hls4ml import recurrent

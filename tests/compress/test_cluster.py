@@ -68,7 +68,10 @@ def test_a_step_of_descent_moves_centroids_by_the_mean_gradient() -> None:
     np.testing.assert_allclose(after, expected, atol=1e-6)
 
 
-@pytest.mark.parametrize(("engine", "method"), [("epoch", "hgq"), ("keras", "qkeras")])
+@pytest.mark.parametrize(
+    ("engine", "method"),
+    [("epoch", "hgq"), pytest.param("keras", "qkeras", marks=pytest.mark.long)],
+)
 def test_a_run_shares_values_and_keeps_zeros(
     engine: str, method: str, clouds_folder: Path, tmp_path: Path
 ) -> None:

@@ -63,6 +63,7 @@ def test_dilated_convolutions_repeat_the_bits(shape: str, tmp_path: Path) -> Non
     np.testing.assert_array_equal(trace.trace_network(model).predict(tried), wanted)
 
 
+@pytest.mark.long
 def test_dilated_convolutions_are_near_in_float(tmp_path: Path) -> None:
     x = events(SHAPES["image"])
     model = network("float", x)

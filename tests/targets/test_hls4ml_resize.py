@@ -21,7 +21,7 @@ KIT = Kit(name="test", title="test", targets=["hls4ml"])
 
 @pytest.mark.usefixtures("tensorflow")
 @pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
-@pytest.mark.parametrize("vocabulary", ["hgq", "qkeras"])
+@pytest.mark.parametrize("vocabulary", ["hgq", pytest.param("qkeras", marks=pytest.mark.long)])
 def test_moved_pixels_repeat_the_bits(vocabulary: str, tmp_path: Path) -> None:
     """A quantizer with one width, as `qkeras` has, is merged with the repetition before it."""
     import keras

@@ -56,7 +56,7 @@ def network(vocabulary: str, x: np.ndarray) -> Any:
     return model
 
 
-@pytest.mark.parametrize("vocabulary", ["hgq", "qkeras"])
+@pytest.mark.parametrize("vocabulary", ["hgq", pytest.param("qkeras", marks=pytest.mark.long)])
 @pytest.mark.parametrize("target", ["tflite", "hls4ml", "rtl"])
 def test_they_repeat_the_bits_for_any_input(vocabulary: str, target: str, tmp_path: Path) -> None:
     if target == "hls4ml" and shutil.which("g++") is None:
@@ -77,6 +77,7 @@ def test_they_repeat_the_bits_for_any_input(vocabulary: str, target: str, tmp_pa
     np.testing.assert_array_equal(found, wanted)
 
 
+@pytest.mark.long
 def test_hls4ml_takes_them_in_float_too(tmp_path: Path) -> None:
     if shutil.which("g++") is None:
         pytest.skip("needs g++")

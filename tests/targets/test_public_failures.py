@@ -148,7 +148,9 @@ def residual() -> Any:
     "network",
     [
         pytest.param(convolutional, id="445"),  # hls4ml #445: wrong predictions of a CNN
-        pytest.param(residual, id="590"),  # hls4ml #590: random predictions of a ResNet
+        pytest.param(
+            residual, id="590", marks=pytest.mark.long
+        ),  # hls4ml #590: random predictions of a ResNet
     ],
 )
 def test_a_network_of_images_is_refused_explained_and_mended(network: Any) -> None:

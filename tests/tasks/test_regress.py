@@ -234,7 +234,7 @@ def test_the_headline_and_the_rows_have_units() -> None:
     rows = regress.rows(found)
     assert rows["RMSE mass"].endswith("] GeV")
     assert rows["R² mass"].endswith("]")
-    assert len(rows) == 1 + 6 * 2
+    assert len(rows) == 2 + 6 * 2
     four = {"rmse": dict.fromkeys("abcd", 1.0), "r2": dict.fromkeys("abcd", 0.5)}
     assert regress.headline(four) == "mean R² 0.5000 of 4 targets"
 

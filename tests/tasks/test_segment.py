@@ -112,7 +112,7 @@ def test_the_headline_and_the_rows_say_the_iou() -> None:
     assert TASK.headline(found) == f"mean IoU {found['mean_iou']:.4f}"
     rows = TASK.rows(found)
     assert rows["IoU b"].startswith(f"{found['iou']['b']:.4f} [")
-    assert len(rows) == 3 + 3 * len(NAMES)
+    assert len(rows) == 4 + 3 * len(NAMES)
 
 
 def test_a_network_that_diverged_is_told_in_one_line() -> None:

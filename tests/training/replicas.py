@@ -106,9 +106,19 @@ def mirrored() -> dict[str, Any]:
     found["odd"] = said(
         lambda: fit.fit(plain("float"), events(), None, odd, loss="mse", devices=devices)
     )
-    perceptron = Fit(epochs=1, batch=64, rule="perceptron", optimizer="sgd")
+    inputs = keras.Input((6,))
+    hidden = keras.layers.Dense(4)(inputs)
+    branched = keras.Model(inputs, keras.layers.Dense(3)(hidden))
+    branched.auxiliary = [(keras.layers.Dense(3)(hidden), 0.3)]
     found["rule"] = said(
-        lambda: fit.fit(plain("float"), events(), None, perceptron, loss="mse", devices=devices)
+        lambda: fit.fit(
+            branched,
+            events(),
+            None,
+            Fit(epochs=1, batch=64),
+            loss=Classify().loss(),
+            devices=devices,
+        )
     )
     spoilt = events()
     spoilt.x[5] = np.inf

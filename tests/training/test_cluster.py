@@ -53,21 +53,43 @@ def test_a_wrong_tf_config_is_refused(text: str, said: str) -> None:
         cluster.find({"TF_CONFIG": text})
 
 
-def test_slurm_is_understood(monkeypatch: pytest.MonkeyPatch, tensorflow: None) -> None:
+def test_slurm_is_understood() -> None:
     environment = {
         "SLURM_PROCID": "2",
-        "SLURM_STEP_NUM_TASKS": "3",
-        "SLURM_STEP_NODELIST": "node[07-08,11]",
-        "SLURM_STEP_TASKS_PER_NODE": "1(x3)",
+        "SLURM_STEP_NUM_TASKS": "5",
+        "SLURM_STEP_NODELIST": "node[9-10,12],gpu",
+        "SLURM_STEP_TASKS_PER_NODE": "1(x3),2",
     }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
     found = cluster.find(environment)
     assert found is not None
-    hosts = ("node07", "node08", "node11")
-    assert found.workers == tuple(f"{host}:{cluster.SLURM_PORT}" for host in hosts)
+    first = cluster.SLURM_PORT
+    # In Slurm's order, in which it numbers the tasks: 9 before 10.
+    places = ["node9:0", "node10:0", "node12:0", "gpu:0", "gpu:1"]
+    names = [place.split(":") for place in places]
+    assert found.workers == tuple(f"{host}:{first + int(task)}" for host, task in names)
     assert found.number == 2
     assert json.loads(environment["TF_CONFIG"])["task"] == {"type": "worker", "index": 2}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"SLURM_STEP_NODELIST": "node[1-2"},
+        {"SLURM_STEP_NODELIST": "node[1-3]"},
+        {"SLURM_STEP_TASKS_PER_NODE": "2(x2)"},
+        {"SLURM_PROCID": "x"},
+    ],
+)
+def test_wrong_slurm_variables_are_refused(changes: dict[str, str]) -> None:
+    environment = {
+        "SLURM_PROCID": "1",
+        "SLURM_STEP_NUM_TASKS": "2",
+        "SLURM_STEP_NODELIST": "node[1-2]",
+        "SLURM_STEP_TASKS_PER_NODE": "1(x2)",
+    }
+    assert cluster.find(dict(environment)) is not None
+    with pytest.raises(HepnnError, match="SLURM_|Slurm"):
+        cluster.find({**environment, **changes})
 
 
 def test_htcondors_node_file_is_understood(tmp_path: Path) -> None:

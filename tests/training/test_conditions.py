@@ -151,7 +151,7 @@ def test_dropout_is_in_training_alone(vocabulary: str) -> None:
     model = dense(vocabulary, X, **options)
     trained = dropout.inserted(model, Dropout(inputs=0.2, hidden=0.5))
     named = [layer.name for layer in trained.layers if "Dropout" in type(layer).__name__]
-    assert named == ["dropout_inputs", "dropout_second", "dropout_logits"]
+    assert named == ["fit_dropout_inputs", "fit_dropout_second", "fit_dropout_logits"]
     at_inference = np.asarray(trained(X))
     assert np.array_equal(at_inference, np.asarray(model(X)))
     assert not np.array_equal(np.asarray(trained(X, training=True)), at_inference)
@@ -179,7 +179,7 @@ def test_half_of_the_inputs_are_dropped_and_the_others_doubled() -> None:
     from hepnn.training import dropout
 
     trained = dropout.inserted(dense("float", X), Dropout(inputs=0.5))
-    probe = keras.Model(trained.inputs, trained.get_layer("dropout_inputs").output)
+    probe = keras.Model(trained.inputs, trained.get_layer("fit_dropout_inputs").output)
     scaled = np.asarray(probe(X))
     dropped = np.asarray(probe(X, training=True))
     there = dropped != 0
@@ -215,3 +215,17 @@ def test_dropout_without_a_place_is_refused() -> None:
     small = convolutional("float", images())
     with pytest.raises(RecipeError, match="has no place"):
         dropout.inserted(small, Dropout(spatial=0.5))  # its one convolution is the first
+
+
+def test_an_architecture_can_have_dropout_of_its_own_beside() -> None:
+    from hepnn.architectures import fully_convolutional
+    from hepnn.training import dropout
+    from hepnn.vocabularies import get
+
+    narrow = next(iter(fully_convolutional.NARROW.values()))
+    hyper = {**narrow.hyper, "dropout": (0.2, 0.5)}
+    nn = get("float")
+    nn.scaling = {"exponent": np.zeros(1), "offset": np.zeros(1)}
+    model = fully_convolutional.build(narrow.input_shape, narrow.output_shape, nn=nn, **hyper)
+    trained = dropout.inserted(model, Dropout(inputs=0.1))
+    assert {"dropout_inputs", "fit_dropout_inputs"} <= {layer.name for layer in trained.layers}

@@ -145,7 +145,7 @@ def _history(run: Any, name: str) -> list[float]:
 
 def test_what_is_for_one_device_alone_is_refused(mirrored: dict[str, Any]) -> None:
     assert "63 events cannot be shared evenly by 2 devices; 62 can" in mirrored["odd"]
-    assert "is for one device alone" in mirrored["rule"]
+    assert "training by auxiliary is for one device alone" in mirrored["rule"]
 
 
 def test_nan_is_found_on_all_devices(mirrored: dict[str, Any]) -> None:

@@ -83,10 +83,13 @@ def test_each_has_a_warm_up(settings: dict[str, Any], equation: Any) -> None:
 
 
 def test_a_plateau_lowers_the_rate_after_its_patience() -> None:
+    import keras
+
     from hepnn.recipe.schedules import Plateau as Declared
     from hepnn.training.schedules import Lowered, Plateau
 
     rate = Lowered(1.0)
+    rate.factor = keras.Variable(1.0)
     wanted = Declared(patience=2, factor=0.5, least=0.1, final=0.2)
     callback = Plateau(wanted, rate)
     seen = []
@@ -100,10 +103,13 @@ def test_a_plateau_lowers_the_rate_after_its_patience() -> None:
 
 
 def test_of_an_accuracy_a_plateau_is_that_it_does_not_rise() -> None:
+    import keras
+
     from hepnn.recipe.schedules import Plateau as Declared
     from hepnn.training.schedules import Lowered, Plateau
 
     rate = Lowered(1.0)
+    rate.factor = keras.Variable(1.0)
     callback = Plateau(Declared(patience=1, monitor="val_accuracy"), rate)
     seen = []
     for value in (0.5, 0.6, 0.7, 0.65):

@@ -42,16 +42,16 @@ def _foreign(program: str) -> list[str]:
 def test_the_train_step_is_one_program_of_fixed_shapes(kind: str) -> None:
     import tensorflow as tf
 
+    from hepnn.data import scaling
     from hepnn.tasks.classify import Classify
     from hepnn.training import network
 
     name, hyper, shape, vocabulary = NETWORKS[kind]
     options = {"beta": 1e-6} if vocabulary == "hgq" else {}
-    scaling = {"offset": np.zeros(shape[-1], np.float32), "exponent": np.zeros(shape[-1], np.int8)}
-    used = scaling if name == "mlp" else None
-    model = network.assemble(
-        Architecture(name=name, **hyper), shape, (3,), vocabulary, used, options
-    )
+    known = np.random.default_rng(0).normal(size=(100, *shape)).astype(np.float32)
+    grid = scaling.standard(known) if len(shape) == 1 else None
+    architecture = Architecture(name=name, **hyper)
+    model = network.assemble(architecture, shape, (3,), vocabulary, grid, options)
     model.compile("adam", Classify().loss(), weighted_metrics=Classify().metrics())
     model.optimizer.build(model.trainable_variables)
     x, y = tf.zeros((BATCH, *shape)), tf.zeros(BATCH, tf.int32)

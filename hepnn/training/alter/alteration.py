@@ -16,6 +16,9 @@ from hepnn.training.alter.draws import Draws
 from hepnn.training.alter.inputs import Inputs
 from hepnn.training.alter.refuse import check_fit
 
+#: Steps that no fit has.
+_STEPS = 1 << 40
+
 _Change = tuple[int, Callable[..., Batch], Any]
 
 
@@ -86,7 +89,10 @@ class Alteration:
         def changed(data: Any) -> Any:
             x, y, *weight = data
             # The property counts the updates where gradients are accumulated over steps.
-            step = model.optimizer._iterations  # noqa: SLF001
+            step = tf.cast(model.optimizer._iterations, tf.int64)  # noqa: SLF001
+            # Of several devices each has random numbers of its own.
+            device = tf.distribute.get_replica_context().replica_id_in_sync_group
+            step += tf.cast(device, tf.int64) * _STEPS
             return train_step((*self(x, y, seed, step), *weight))
 
         vars(model)["train_step"] = changed
