@@ -119,6 +119,7 @@ def train(
     if loaded.validation.several and devices.member is not None:
         raise RecipeError("validation: workers train one fold a time: set validation.fold")
     parts = None if streamed else preparation.divided_in_memory(loaded, data, known)
+    devices.open()
     run = runs_module.create(loaded, devices.folder(runs), name)
     if isinstance(recipe, str | Path):
         changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
@@ -169,6 +170,7 @@ def resume(
     devices = devices or Devices()
     changed = recipes.with_rates(run.recipe, overrides or {})
     devices.meet(recipe=recipes.dump(changed), versions=json.dumps(runs_module.versions()))
+    devices.open()
     run = devices.take(run)
     if overrides:
         files.write_text(run.path / "recipe.yaml", recipes.dump(changed))
@@ -243,7 +245,6 @@ def _go_on(
     try:
         parts = preparation.prepare(run, data, parts)
         how.devices.meet(data=parts.fingerprint)
-        how.devices.open()
         step = "preflight"
         if not run.stages:
             with console.working("preflight: every layer against every target"):
