@@ -11,7 +11,6 @@ import itertools
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn import model_selection
 
 from hepnn.errors import DataError, RecipeError
 from hepnn.recipe import Validation
@@ -85,6 +84,8 @@ def held_out(
     >>> held_out(Validation(by="leave-one-out"), entry, None, 1).tolist()
     [True, True, False, False]
     """
+    from sklearn import model_selection
+
     _, first, unit = np.unique(entry, return_index=True, return_inverse=True)
     if wanted.by == "leave-one-out":
         cut = model_selection.LeaveOneOut()

@@ -372,10 +372,10 @@ def test_a_worker_of_other_versions_is_refused(out):
 
 
 def test_generators_are_listed_with_their_settings(monkeypatch, capsys):
-    from hepnn import cli
+    from hepnn.cli import looking
 
     monkeypatch.setattr(generate, "GENERATORS", {"numbered": "numbered"})
-    cli.list_("generators", as_json=True)
+    looking.list_("generators", as_json=True)
     title, *rows = json.loads(capsys.readouterr().out)["generators"]
     assert (title["name"], title["description"]) == ("numbered", "Numbered events")
     assert {row["setting"]: row["default"] for row in rows} == {

@@ -59,7 +59,9 @@ def test_no_input_of_the_widened_ranges_leaves_an_interval() -> None:
         assert np.all(values >= after.low - slack) and np.all(values <= after.high + slack)
     assert found["odd"][1].seen
     odd = keras.Model(model.inputs, model.get_layer("odd").output).predict(x, verbose=0)
-    np.testing.assert_allclose(found["odd"][1].low, odd.min(0) - 0.25 * np.ptp(odd, axis=0)[None])
+    wanted = odd.min(0) - 0.25 * np.ptp(odd, axis=0)[None]
+    # Sums of other batches are rounded in another order: some units of the last of 24 bits.
+    np.testing.assert_allclose(found["odd"][1].low, wanted, rtol=16 * 2.0**-24)
 
 
 def test_the_ends_of_one_linear_layer_are_reached() -> None:

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from hepnn import cli, files
+from hepnn import files
+from hepnn.cli import shipping
 from hepnn.data.scaling import OFFSET_STEP
 from hepnn.errors import RecipeError, RunError
 from hepnn.run import Run, open_run
@@ -173,10 +174,10 @@ def test_the_page_has_the_figures_the_pictures_and_how_to_decode(shipped: Run) -
 def test_evaluate_prints_figures_with_units_and_json(
     shipped: Run, dataset: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    cli.evaluate(str(shipped.path))
+    shipping.evaluate(str(shipped.path))
     table = capsys.readouterr().out
     assert "baseline RMSE energy" in table and "] GeV" in table
-    cli.evaluate(str(shipped.path), dataset=str(dataset), as_json=True)
+    shipping.evaluate(str(shipped.path), dataset=str(dataset), as_json=True)
     found = json.loads(capsys.readouterr().out)["stages"]["quantized"]
     assert found["events"] == 2000
     assert found["rmse"]["energy"] == pytest.approx(NOISE["energy"], rel=0.4)
