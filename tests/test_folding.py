@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from clouds import small_recipe, three_clouds, write_card, write_events
 
-from hepnn import deployment, evaluation, files, pipeline, preparation, report
+from hepnn import deployment, evaluation, files, pipeline, preparation, report, stages
 from hepnn.cli import main
 from hepnn.data import scaling as scalings
 from hepnn.errors import HepnnError, RecipeError
@@ -36,7 +36,7 @@ def folded(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
     """Return a run that was killed in its second fold, and went on."""
     runs = tmp_path_factory.mktemp("folded")
     wanted = recipe(clouds_folder, by="stratified", folds=2)
-    made, keep = [], pipeline._make_stage
+    made, keep = [], stages.make
 
     def killed(run: Run, stage: str, *others: Any) -> None:
         if len(made) == 3:
@@ -45,7 +45,7 @@ def folded(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Run
         keep(run, stage, *others)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pipeline, "_make_stage", killed)
+        patch.setattr(stages, "make", killed)
         with pytest.raises(HepnnError, match=r"train --resume .*/run$"):
             pipeline.train(wanted, runs=runs, name="run")
     run = open_run(runs / "run")

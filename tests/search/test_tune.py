@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -322,42 +321,3 @@ def test_a_missing_extra_is_named(package, options, recipe, tmp_path, monkeypatc
     monkeypatch.delitem(sys.modules, "hepnn.search.cluster", raising=False)
     with pytest.raises(MissingDependency, match=r"pip install 'hepnn\[scale\]'"):
         tune.tune(recipe, **options, folder=tmp_path)
-
-
-def test_a_cluster_that_loses_a_worker_finishes_every_trial(recipe, tmp_path, monkeypatch) -> None:
-    distributed = pytest.importorskip("distributed", reason="needs the extra 'scale'")
-    hear = tune.Search._hear
-    killed = []
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
-    ) as two:
-
-        def hearing(self, crew, event, shown):
-            if event.epochs == 2 and not killed:
-                with distributed.Client(two, set_as_default=False) as client:
-                    tasks = client.processing()
-                    name = next(
-                        w
-                        for w, keys in tasks.items()
-                        if any(str(key).endswith(f"-{event.number}") for key in keys)
-                    )
-                    killed.append(client.run(os.getpid, workers=[name])[name])
-                os.kill(killed[0], signal.SIGKILL)
-            hear(self, crew, event, shown)
-
-        monkeypatch.setattr(tune.Search, "_hear", hearing)
-        document = tune.tune(
-            recipe,
-            over={"fit.learning_rate": [0.01, 0.03], "architecture.hidden": None},
-            method="grid",
-            dask=two.scheduler_address,
-            folder=tmp_path,
-        )
-    assert killed
-    assert [row["state"] for row in document["trials"]] == ["complete"] * 2
-    for row in document["trials"]:
-        run = open_run(tmp_path / row["runs"][0])
-        assert epochs_of(tmp_path, row["trial"]) == EPOCHS
-        kept = files.read_json(run.path / figures.FILE)
-        (run.path / figures.FILE).unlink()
-        assert figures.of_run(run, ())["metrics"]["accuracy"] == kept["metrics"]["accuracy"]

@@ -12,7 +12,7 @@ import yaml
 from clouds import CLASSES, FEATURES, small_recipe, write_card
 from scipy.special import log_softmax, rel_entr, softmax
 
-from hepnn import cli, pipeline
+from hepnn import cli, pipeline, stages
 from hepnn.errors import RecipeError
 from hepnn.recipe import Fit, load
 from hepnn.run import Run, open_run
@@ -116,7 +116,7 @@ def test_every_stage_learns_in_every_engine_and_from_disk(
     model = network.of_run(contrary, "float")
     last = model.get_layer("logits")
     last.set_weights([-array for array in last.get_weights()])
-    pipeline.save_model(contrary.path / "stages" / "float" / "model.keras", model)
+    stages.save_model(contrary.path / "stages" / "float" / "model.keras", model)
     contrary.record_stage("float", vocabulary="float")
     led = pipeline.train(
         _student(contrary, clouds_folder, teacher_weight=1.0),
