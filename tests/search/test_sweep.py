@@ -17,7 +17,7 @@ from hepnn.search import sweep as sweeps
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
 
-SETTINGS = {"compress.prune.sparsity": [0.0, 0.6], "compress.quantize.beta.last": [1e-6, 1e-3]}
+SETTINGS = {"compress.prune.sparsity": [0.6], "compress.quantize.beta.last": [1e-6, 1e-3]}
 
 
 @pytest.fixture(scope="module")
@@ -29,11 +29,11 @@ def swept(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory):
 def test_every_combination_is_a_run_that_can_be_shipped(swept) -> None:
     folder, document = swept
     points = document["points"]
-    assert [point["set"]["compress.prune.sparsity"] for point in points] == [0.0, 0.0, 0.6, 0.6]
+    assert [point["set"]["compress.prune.sparsity"] for point in points] == [0.6, 0.6]
     assert all(len(point["runs"]) == 2 for point in points)
     names = [name for point in points for name in point["runs"]]
-    assert len(set(names)) == 8
-    run = open_run(folder / points[3]["runs"][1])
+    assert len(set(names)) == 4
+    run = open_run(folder / points[1]["runs"][1])
     assert run.recipe.seed == 2 and run.recipe.compress[0].sparsity == 0.6
     found = deployment.deploy(run, ["tflite"])["artefacts"]["tflite"]
     assert found["bit_exact"]
@@ -42,8 +42,8 @@ def test_every_combination_is_a_run_that_can_be_shipped(swept) -> None:
 
 def test_what_is_pressed_more_costs_less(swept) -> None:
     _, document = swept
-    for loose, tight in ((0, 1), (2, 3)):
-        assert document["points"][tight]["cost"] < document["points"][loose]["cost"]
+    loose, tight = document["points"]
+    assert tight["cost"] < loose["cost"]
 
 
 def test_all_settings_of_a_seed_go_on_from_one_float_stage(swept) -> None:

@@ -239,6 +239,7 @@ def test_a_trial_goes_on_from_its_checkpoint(recipe, tmp_path, monkeypatch, inli
     assert all(np.array_equal(*pair) for pair in zip(whole, killed, strict=True))
 
 
+@pytest.mark.long
 def test_accuracy_against_costs_gives_a_front_that_ships(clouds_folder, tmp_path, inline) -> None:
     document = tune.tune(
         small_recipe(clouds_folder),

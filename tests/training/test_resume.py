@@ -48,7 +48,9 @@ def _weights(run: Run, stage: str) -> list[np.ndarray]:
     return [v.numpy() for v in network.load_model(run.model_file(stage)).variables]
 
 
-@pytest.mark.parametrize(("stage", "epoch"), [("pruned", 3), ("quantized", 4)])
+@pytest.mark.parametrize(
+    ("stage", "epoch"), [pytest.param("pruned", 3, marks=pytest.mark.long), ("quantized", 4)]
+)
 @pytest.mark.usefixtures("tensorflow")
 def test_after_sigkill_the_weights_are_the_same_bits(
     trained: Run, clouds_folder: Path, tmp_path: Path, stage: str, epoch: int
