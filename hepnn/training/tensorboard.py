@@ -6,11 +6,14 @@ callback has them, so that they are drawn over each other; histograms of the wei
 
 from __future__ import annotations
 
+import importlib.util
 import time
 from pathlib import Path
 
 import keras
 import tensorflow as tf
+
+from hepnn.errors import missing_extra
 
 
 class TensorBoard(keras.callbacks.Callback):
@@ -22,10 +25,17 @@ class TensorBoard(keras.callbacks.Callback):
         Of the logs; those of a killed fit are gone on with.
     events
         Trained on in an epoch.
+
+    Raises
+    ------
+    MissingDependency
+        If TensorBoard, which TensorFlow writes its summaries with, is not installed.
     """
 
     def __init__(self, folder: Path, events: int) -> None:
         super().__init__()
+        if importlib.util.find_spec("tensorboard") is None:
+            raise missing_extra("tensorboard", "monitor", "writing TensorBoard's logs")
         self._writers = {
             part: tf.summary.create_file_writer(str(folder / part))
             for part in ("train", "validation")

@@ -146,8 +146,23 @@ def scalars(tf: Any, folder: Path) -> dict[str, list[tuple[int, float]]]:
     return found
 
 
+def test_without_tensorboard_the_command_that_installs_it_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import importlib.util
+
+    from hepnn.errors import MissingDependency
+    from hepnn.training.tensorboard import TensorBoard
+
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(MissingDependency, match=r"pip install 'hepnn\[monitor\]'"):
+        TensorBoard(tmp_path, 100)
+
+
 def test_tensorboard_gets_the_history(recipe: dict[str, Any], tmp_path: Path) -> None:
     import tensorflow as tf
+
+    pytest.importorskip("tensorboard", reason="needs the extra monitor")
 
     recipe["fit"]["tensorboard"] = True
     run = pipeline.train(recipe, runs=tmp_path, name="watched")
