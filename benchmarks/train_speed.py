@@ -119,8 +119,9 @@ def compiled(case: Case, recipe: Any, data: Any, grid: Any, **how: Any) -> Any:
 def ours(case: Case, model: Any, data: Any) -> tuple[Epoch, str]:
     """Return hepnn's epoch, by the driver that the rule takes, and its name."""
     from hepnn.training import engine
+    from hepnn.training.choice import choose
 
-    choice = engine.choose(model, data, case.batch, [])
+    choice = choose(model, data, case.batch, [])
     driver = engine.driver(choice, model, data, None, case.batch)
     return lambda order: driver.epoch([(data.events, order)])["loss"], choice.engine
 

@@ -30,6 +30,7 @@ from hepnn.data.feed import Memory
 from hepnn.errors import RecipeError
 from hepnn.run import Events
 from hepnn.training import engine, finite
+from hepnn.training.choice import batch_level
 from hepnn.training.devices import Devices
 from hepnn.training.rules import RULES, Rule
 
@@ -253,7 +254,7 @@ def _insist(
             f"fit.batch: {batch} events cannot be shared evenly by {count} devices; {near} can"
         )
     for callback in callbacks:
-        if engine.batch_level(callback):
+        if batch_level(callback):
             name = type(callback).__name__
             raise RecipeError(f"{name} is called after each batch, which is for one device alone")
 

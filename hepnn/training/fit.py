@@ -19,6 +19,7 @@ from hepnn.training.alter import alteration
 from hepnn.training.alter.alteration import Alteration
 from hepnn.training.callbacks import Best
 from hepnn.training.checkpoint import Checkpoint
+from hepnn.training.choice import Choice, choose
 from hepnn.training.devices import Devices
 from hepnn.training.engine import Feed
 from hepnn.training.finite import NotFinite
@@ -139,11 +140,11 @@ def fit(
     if devices is not None and devices.several:
         from hepnn.training.distributed import Replicas
 
-        choice = engine.Choice("replicas", devices.reason)
+        choice = Choice("replicas", devices.reason)
         driver = Replicas(driven, again, train, validation, batch, callbacks, devices)
     else:
         wanted = engine_used if engine_used in engine.ENGINES else plan.engine
-        choice = engine.choose(model, train, batch, callbacks, wanted)
+        choice = choose(model, train, batch, callbacks, wanted)
         driver = engine.driver(choice, driven, train, validation, batch, callbacks)
     began = time.perf_counter()
     model.stop_training = False

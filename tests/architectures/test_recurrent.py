@@ -329,10 +329,10 @@ def test_ranges_are_measured_for_both_kernels() -> None:
 
 
 def test_both_kernels_are_multiplied_at_every_step() -> None:
-    from hepnn.training import engine
+    from hepnn.training.choice import multiplications
 
     model = _network("gru", "float", _sequences(steps=6, features=5), units=[8])
-    assert engine.multiplications(model) == 6 * (4 * 24 + 8 * 24) + 8 * 2
+    assert multiplications(model) == 6 * (4 * 24 + 8 * 24) + 8 * 2
 
 
 @pytest.mark.parametrize("label", ["peephole-lstm", "gru", "stacked-gru", "encoder-decoder"])

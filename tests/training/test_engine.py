@@ -138,6 +138,7 @@ def test_the_rule_takes_keras_for_callbacks_after_each_batch(events: Events) -> 
     import keras
 
     from hepnn.training import engine
+    from hepnn.training.choice import choose
 
     class EachBatch(keras.callbacks.Callback):
         calls = 0
@@ -147,8 +148,8 @@ def test_the_rule_takes_keras_for_callbacks_after_each_batch(events: Events) -> 
 
     model, _ = _fit("epoch", events)
     data = Memory(events)
-    assert engine.choose(model, data, 300, []).engine == "epoch"
-    choice = engine.choose(model, data, 300, [EachBatch()])
+    assert choose(model, data, 300, []).engine == "epoch"
+    choice = choose(model, data, 300, [EachBatch()])
     assert (choice.engine, choice.reason) == ("keras", "EachBatch is called after each batch")
     driver = engine.KerasFit(model, data, None, 300, [EachBatch()])
     driver.epoch(data.pieces(1, 0, 300))
@@ -157,18 +158,18 @@ def test_the_rule_takes_keras_for_callbacks_after_each_batch(events: Events) -> 
 
 def test_the_rule_takes_the_graph_for_heavy_batches(events: Events) -> None:
     from hepnn import architectures, vocabularies
-    from hepnn.training import engine
+    from hepnn.training.choice import choose, multiplications
 
     model = architectures.get("lenet5")((32, 32, 1), (10,), nn=vocabularies.get("float"))
     # C1 117,600; C5 48,000; F6 10,080. C3's partial kernel is counted with its 1,500 weights.
-    assert engine.multiplications(model) == pytest.approx(28**2 * 150 + 100 * 1500 + 48000 + 10080)
-    assert engine.choose(model, Memory(events), 1, []).engine == "epoch"
-    assert engine.choose(model, Memory(events), 128, []).engine == "graph"
+    assert multiplications(model) == pytest.approx(28**2 * 150 + 100 * 1500 + 48000 + 10080)
+    assert choose(model, Memory(events), 1, []).engine == "epoch"
+    assert choose(model, Memory(events), 128, []).engine == "graph"
 
 
 def test_tied_kernels_are_counted_where_they_are_used(tensorflow: None) -> None:
     from hepnn import architectures, vocabularies
-    from hepnn.training import engine
+    from hepnn.training.choice import multiplications
 
     options = {"kind": "convolutional", "hidden": [4], "latent": 3, "tied": True}
     build = architectures.get("autoencoder")
@@ -176,4 +177,4 @@ def test_tied_kernels_are_counted_where_they_are_used(tensorflow: None) -> None:
     maps = next(layer for layer in model.layers if getattr(layer, "filters", None) == 4)
     sides = maps.compute_output_shape((None, 8, 8, 1))[0][1:3]
     code = sides[0] * sides[1] * 4 * 3  # the decoder has it from the encoder
-    assert engine.multiplications(model) == sides[0] * sides[1] * 9 * 4 + code
+    assert multiplications(model) == sides[0] * sides[1] * 9 * 4 + code
