@@ -57,6 +57,9 @@ def trigger(
         float, typer.Option(min=0, help="Distance to the training that is an alarm.")
     ] = 0.25,
     prometheus: Annotated[int | None, typer.Option(help="Port for metrics.")] = None,
+    pin: Annotated[
+        bool, typer.Option(help="Give the loop a core of its own, if there is one.")
+    ] = True,
     plot: Annotated[
         Path | None, typer.Option(help="Draw latencies and the queue to this file (svg, png).")
     ] = None,
@@ -105,6 +108,7 @@ def trigger(
         plot=plot,
         limit=drift,
         prometheus=prometheus,
+        pin=pin,
     )
     of_menu = {"signal": signal, "stage": stage, "form": form, "rate": rate, "shadow": shadow}
     document = command.run_stream(run, source, settings, **of_menu, runs=runs)

@@ -19,7 +19,7 @@ import numpy as np
 from hepnn.errors import RecipeError, nearest
 
 #: Times that are drawn at once.
-BLOCK = 1 << 16
+BLOCK = 1 << 12
 
 #: Length of a slot in ns: ten radio-frequency periods at 400.79 MHz.
 SLOT_NS = 10e3 / 400.79

@@ -30,7 +30,8 @@ class Latencies:
             return
         self.largest = max(self.largest, int(nanoseconds.max()))
         index = (_AN_OCTAVE * np.log2(np.maximum(nanoseconds, 1))).astype(np.int64)
-        np.add.at(self.counts, np.minimum(index, len(self.counts) - 1), 1)
+        last = len(self.counts) - 1
+        self.counts += np.bincount(np.minimum(index, last), minlength=len(self.counts))
 
     @property
     def edges(self) -> np.ndarray:

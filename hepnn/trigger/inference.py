@@ -21,9 +21,9 @@ from hepnn.targets.tflite import interpreter
 from hepnn.trigger import events, export, scores, thresholds
 from hepnn.trigger.export import Export
 
-#: Events that pass through the network at once, where so many are there: the larger block is the
-#: faster one, the smaller one keeps a queue short.
-BLOCKS = (256, 32)
+#: Events that pass through the network at once, where so many are there: the largest block is the
+#: fastest one, the smaller ones keep a queue short.
+BLOCKS = (256, 64, 16)
 
 
 def load(

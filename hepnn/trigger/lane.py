@@ -8,17 +8,23 @@ is what lies between `tail` and `head`; the memory outlives it, and vanishes wit
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
 from multiprocessing.context import SpawnContext
+from time import monotonic_ns
 from typing import Any
 
 import numpy as np
+
+from hepnn.trigger import ring
 
 _HEAD, _TAIL, _GENERATION, _STOP, _WAITS = range(0, 40, 8)
 _CONTROLS = 40
 
 #: Times that a worker waits without being woken, in seconds: a wake-up that was missed costs it.
 PATIENCE = 0.001
+
+#: Time in ns that a worker waits awake: to be woken takes it, and the loop, about as long.
+AWAKE = 50_000
 
 
 class Lane:
@@ -55,8 +61,7 @@ class Lane:
     def put(self, x: np.ndarray) -> None:
         """Hand events over `(events, *shape)`, no more than there are places; wake the worker."""
         head = self.head
-        for places, rows in self.places(head, len(x)):
-            self.x[places] = x[rows]
+        ring.write(self.x, head, x)
         self.control[_HEAD] = head + len(x)
         self.wake()
 
@@ -67,20 +72,20 @@ class Lane:
             self._wake.release()
 
     def wait(self) -> None:
-        """Wait for something to do, in the worker."""
+        """Wait for something to do, in the worker: awake first, then asleep."""
+        until = monotonic_ns() + AWAKE
+        while monotonic_ns() < until:
+            if not self._idle:
+                return
+            os.sched_yield()
         self.control[_WAITS] = 1
-        if self.control[_HEAD] == self.control[_TAIL] and not self.control[_STOP]:
+        if self._idle:
             self._wake.acquire(timeout=PATIENCE)
         self.control[_WAITS] = 0
 
-    def places(self, first: int, count: int) -> Iterator[tuple[slice, slice]]:
-        """Return the places of events in the ring, and their rows: two parts at its end."""
-        start = first % self.depth
-        fits = min(count, self.depth - start)
-        if fits:
-            yield slice(start, start + fits), slice(0, fits)
-        if count > fits:
-            yield slice(0, count - fits), slice(fits, count)
+    @property
+    def _idle(self) -> bool:
+        return self.control[_HEAD] == self.control[_TAIL] and not self.control[_STOP]
 
     @property
     def head(self) -> int:

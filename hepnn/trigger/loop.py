@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import os
 import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -108,8 +109,9 @@ class Loop:
         self._menus = {0: menu}
         self._arrivals, self._events = arrivals, events
         self._sink, self._insist, self._say = sink, insist_on_sink, say
-        self._due = np.zeros(0, np.int64)
-        self._cursor = self._number = 0
+        # Events to come; drawn many at once.
+        self._coming = Waiting(np.zeros((0, 4), np.int64))
+        self._cursor = self._number = self._drawn = 0
         self._returned: list[Waiting] = []
         self._tries: Counter[int] = Counter()
         self.started = self._last = self.clock.now()
@@ -128,6 +130,7 @@ class Loop:
             if not self.step():
                 self.clock.pause(self.following)
             each(self)
+        self.tally.count()
 
     @property
     def finished(self) -> bool:
@@ -144,7 +147,7 @@ class Loop:
         if self.queue.room == 0:
             return now + 200_000
         self._fill()
-        return self.started + int(self._due[self._cursor])
+        return int(self._due[self._cursor])
 
     def step(self) -> bool:
         """Do what is to be done now; return whether there was anything."""
@@ -158,6 +161,7 @@ class Loop:
         if now >= self._look:
             self._look = now + LOOKS
             self._recover(now)
+            self.tally.count()
         worked |= self._admit(now)
         worked |= self._dispatch()
         return worked
@@ -187,36 +191,36 @@ class Loop:
 
     @property
     def _waiting(self) -> int:
-        return len(self.queue) + sum(len(part.number) for part in self._returned)
+        return len(self.queue) + sum(map(len, self._returned))
 
     def _admit(self, now: int) -> bool:
         """Take in what has arrived."""
         if self.stopping is not None or self._number == self._events:
             return False
         most = AT_ONCE if self._events is None else min(AT_ONCE, self._events - self._number)
+        self._fill()
+        cursor = self._cursor
         if self._arrivals is None:
             count = min(most, self.queue.free)
-            arrival = np.full(count, now)
         else:
             room = self.queue.room
             most = most if room is None else min(most, room)
-            self._fill()
-            block = self._due[self._cursor : self._cursor + most]
-            count = int(np.searchsorted(block, now - self.started, side="right"))
-            arrival = block[:count] + self.started
-            self._cursor += count
+            count = bisect_right(self._due, now, cursor, cursor + most) - cursor
         if not count:
             return False
-        number = np.arange(self._number, self._number + count)
+        events = self._coming[cursor : cursor + count]
+        if self._arrivals is None:
+            events.arrival[:] = now
+        self._cursor += count
         self._number += count
-        self.tally.arrived(number, arrival)
+        self.tally.arrived(events)
         account, source = self.tally.account, self.tally.source
-        fault = source.fault[source.row(number)]
-        if fault.any():
+        if source.faults:
+            fault = source.fault[events.row]
             for place, reason in enumerate(source.faults):
-                account.settle("failed", number[fault == place + 1], reason)
-            number, arrival = number[fault == 0], arrival[fault == 0]
-        for dropped, reason in self.queue.offer(number, arrival):
+                account.settle("failed", events.number[fault == place + 1], reason)
+            events = events[fault == 0]
+        for dropped, reason in self.queue.offer(events):
             account.settle("dropped", dropped, reason)
         return True
 
@@ -228,9 +232,9 @@ class Loop:
         """Return events for a worker: first those that another one left behind."""
         if self._returned:
             part = self._returned.pop(0)
-            if len(part.number) > most:
-                self._returned.insert(0, Waiting(*(array[most:] for array in part)))
-            return Waiting(*(array[:most] for array in part))
+            if len(part) > most:
+                self._returned.insert(0, part[most:])
+            return part[:most]
         return self.queue.take(most)
 
     def _collect(self) -> bool:
@@ -239,21 +243,24 @@ class Loop:
             return False
         found = self.workers.collect()
         for answers in found:
-            for generation in np.unique(answers.generation):
-                self._settle(answers, int(generation))
+            # A worker takes menus in the order of their numbers.
+            first, last = int(answers.generation[0]), int(answers.generation[-1])
+            for generation in range(first, last + 1):
+                chosen = slice(None) if first == last else answers.generation == generation
+                self._settle(answers, generation, chosen)
         return bool(found)
 
-    def _settle(self, answers: Answers, generation: int) -> None:
-        menu, chosen = self._menus[generation], answers.generation == generation
-        events = Waiting(*(array[chosen] for array in answers.events))
+    def _settle(self, answers: Answers, generation: int, chosen: Any) -> None:
+        events, menu = answers.events[chosen], self._menus[generation]
+        if not len(events):
+            return
         scores, done = answers.scores[chosen], answers.done[chosen]
         kept, accepted = self.tally.decided(menu, events, scores, done)
         if self._sink is None or not accepted.any():
             return
-        source = self.tally.source
-        rows = source.row(events.number[accepted])
-        columns = {"number": events.number[accepted]}
-        x = source.x[rows]
+        source, events = self.tally.source, events[accepted]
+        columns = {"number": events.number}
+        x = source.x[events.row]
         if x.ndim == 2:
             columns |= {name: x[:, place] for place, name in enumerate(menu.features)}
         else:
@@ -262,26 +269,39 @@ class Loop:
             columns[f"score_{name}"] = scores[accepted, place]
         bits = (kept[accepted] << np.arange(kept.shape[1])).sum(axis=1)
         columns["items"] = bits
-        columns["prescale"] = events.prescale[accepted]
-        columns["arrival_ns"] = events.arrival[accepted] - self.started
-        columns["latency_ns"] = done[accepted] - events.arrival[accepted]
+        columns["prescale"] = events.prescale
+        columns["arrival_ns"] = events.arrival - self.started
+        columns["latency_ns"] = done[accepted] - events.arrival
         if source.y is not None:
-            columns["label"] = source.y[rows]
+            columns["label"] = source.y[events.row]
         self._sink.put(columns)
 
     def _recover(self, now: int) -> None:
         """Do again what workers held that died; what they die of is failed."""
         for held in self.workers.recover(now):
-            self._say(f"a worker died with {len(held.number)} events: done again by another one")
+            self._say(f"a worker died with {len(held)} events: done again by another one")
             self._tries.update(held.number.tolist())
             hopeless = np.array([self._tries[one] >= TRIES for one in held.number.tolist()], bool)
             self.tally.account.settle("failed", held.number[hopeless], "its workers died")
-            again = Waiting(*(array[~hopeless] for array in held))
-            if len(again.number):
+            again = held[~hopeless]
+            if len(again):
                 self._returned.append(again)
 
+    @property
+    def _due(self) -> np.ndarray:
+        """When the events to come arrive."""
+        return self._coming.arrival
+
     def _fill(self) -> None:
-        """Have a time for the next event."""
-        if self._arrivals is not None and len(self._due) - self._cursor < AT_ONCE:
-            self._due = np.concatenate([self._due[self._cursor :], next(self._arrivals)])
-            self._cursor = 0
+        """Have so many events to come as can be taken in at once."""
+        while len(self._coming) - self._cursor < AT_ONCE:
+            times: Any = 0
+            count = AT_ONCE
+            if self._arrivals is not None:
+                times = self.started + next(self._arrivals)
+                count = len(times)
+            number = np.arange(self._drawn, self._drawn + count)
+            drawn = Waiting.of(number, times, self.tally.source.row(number))
+            left = self._coming.table[self._cursor :]
+            self._coming, self._cursor = Waiting(np.concatenate([left, drawn.table])), 0
+            self._drawn += count

@@ -9,11 +9,12 @@ quarter and shrinks; an event that is taken says n, by which it has to be weight
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 
 from hepnn.errors import RecipeError, nearest
+from hepnn.trigger import ring
 from hepnn.trigger.account import mixed
 
 POLICIES = ("block", "drop-oldest", "drop-newest", "prescale")
@@ -22,12 +23,54 @@ POLICIES = ("block", "drop-oldest", "drop-newest", "prescale")
 LARGEST = 1 << 10
 
 
-class Waiting(NamedTuple):
-    """Events that wait: arrays `(events,)` of int64."""
+class Waiting:
+    """Events that wait, as one table, so that they are moved at once.
 
-    number: np.ndarray
-    arrival: np.ndarray
-    prescale: np.ndarray
+    Attributes
+    ----------
+    table : np.ndarray
+        `(events, 4)` int64: sequence number, time of arrival in ns, row in the source, prescale.
+    """
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: np.ndarray) -> None:
+        self.table = table
+
+    @classmethod
+    def of(cls, number: np.ndarray, arrival: Any, row: np.ndarray) -> Waiting:
+        """Return events of a sequence number, arrival and row each `(events,)`."""
+        table = np.ones((len(number), 4), np.int64)
+        table[:, 0], table[:, 1], table[:, 2] = number, arrival, row
+        return cls(table)
+
+    def __len__(self) -> int:
+        """Return how many events they are."""
+        return len(self.table)
+
+    def __getitem__(self, which: Any) -> Waiting:
+        """Return some of them, by a slice or by a mask `(events,)`."""
+        return Waiting(self.table[which])
+
+    @property
+    def number(self) -> np.ndarray:
+        """Sequence numbers `(events,)`."""
+        return self.table[:, 0]
+
+    @property
+    def arrival(self) -> np.ndarray:
+        """Times of arrival in ns `(events,)`."""
+        return self.table[:, 1]
+
+    @property
+    def row(self) -> np.ndarray:
+        """Rows in the source `(events,)`."""
+        return self.table[:, 2]
+
+    @property
+    def prescale(self) -> np.ndarray:
+        """Of how many events each was taken `(events,)`."""
+        return self.table[:, 3]
 
 
 class Queue:
@@ -52,7 +95,7 @@ class Queue:
         if policy not in POLICIES:
             raise RecipeError(f"unknown policy {policy!r}; {nearest(policy, POLICIES)}")
         self.capacity, self.policy, self.prescale = capacity, policy, 1
-        self._ring = np.zeros((3, capacity), np.int64)
+        self._ring = np.zeros((capacity, 4), np.int64)
         self._first = self._length = 0
         self._seed = seed
         # The prescale follows the queue in steps of so many events that come.
@@ -73,46 +116,42 @@ class Queue:
         """Events that may be offered; None for any number."""
         return self.free if self.policy == "block" else None
 
-    def offer(self, number: np.ndarray, arrival: np.ndarray) -> Iterator[tuple[np.ndarray, str]]:
+    def offer(self, events: Waiting) -> Iterator[tuple[np.ndarray, str]]:
         """Take events in, the oldest first; yield the numbers that are dropped, and why.
 
         Parameters
         ----------
-        number, arrival
-            Sequence numbers and times in ns `(events,)`. With `block` no more than `free`.
+        events
+            That come. With `block` no more than `free`.
         """
         if self.policy == "prescale":
-            for start in range(0, len(number), self._step):
-                part = slice(start, start + self._step)
-                yield from self._prescaled(number[part], arrival[part])
+            for start in range(0, len(events), self._step):
+                yield from self._prescaled(events[start : start + self._step])
             return
         if self.policy == "drop-oldest":
-            excess = len(number) - self.free
+            excess = len(events) - self.free
             if excess > 0:
                 waiting = min(excess, self._length)
                 if waiting:
                     yield self.take(waiting).number, "oldest, the queue was full"
                 if excess > waiting:
-                    yield number[: excess - waiting], "oldest, the queue was full"
-                    number, arrival = number[excess - waiting :], arrival[excess - waiting :]
-        elif len(number) > self.free:
-            yield number[self.free :], "newest, the queue was full"
-            number, arrival = number[: self.free], arrival[: self.free]
-        self._append(number, arrival, 1)
+                    yield events.number[: excess - waiting], "oldest, the queue was full"
+                    events = events[excess - waiting :]
+        elif len(events) > self.free:
+            yield events.number[self.free :], "newest, the queue was full"
+            events = events[: self.free]
+        self._append(events)
 
     def take(self, most: int) -> Waiting:
         """Return events and remove them, the oldest first."""
         count = min(most, self._length)
-        places = (self._first + np.arange(count)) % self.capacity
-        taken = self._ring[:, places]
-        self._first = (self._first + count) % self.capacity
+        taken = ring.read(self._ring, self._first, count)
+        self._first += count
         self._length -= count
-        return Waiting(*taken)
+        return Waiting(taken)
 
-    def _prescaled(
-        self, number: np.ndarray, arrival: np.ndarray
-    ) -> Iterator[tuple[np.ndarray, str]]:
-        self._since += len(number)
+    def _prescaled(self, events: Waiting) -> Iterator[tuple[np.ndarray, str]]:
+        self._since += len(events)
         if self._since >= self._step:
             growing, self._before, self._since = self._length >= self._before, self._length, 0
             if self._length > 3 * self.capacity // 4 and growing:
@@ -120,16 +159,15 @@ class Queue:
             elif self._length < self.capacity // 4 and not (growing and self._length):
                 self.prescale = max(self.prescale // 2, 1)
         if self.prescale > 1:
-            taken = mixed(number, self._seed) % np.uint64(self.prescale) == 0
-            yield number[~taken], "prescaled"
-            number, arrival = number[taken], arrival[taken]
-        if len(number) > self.free:
-            yield number[self.free :], "newest, the queue was full"
-            number, arrival = number[: self.free], arrival[: self.free]
-        self._append(number, arrival, self.prescale)
+            taken = mixed(events.number, self._seed) % np.uint64(self.prescale) == 0
+            yield events.number[~taken], "prescaled"
+            events = events[taken]
+            events.table[:, 3] = self.prescale
+        if len(events) > self.free:
+            yield events.number[self.free :], "newest, the queue was full"
+            events = events[: self.free]
+        self._append(events)
 
-    def _append(self, number: np.ndarray, arrival: np.ndarray, prescale: int) -> None:
-        places = (self._first + self._length + np.arange(len(number))) % self.capacity
-        self._ring[0, places], self._ring[1, places] = number, arrival
-        self._ring[2, places] = prescale
-        self._length += len(number)
+    def _append(self, events: Waiting) -> None:
+        ring.write(self._ring, self._first + self._length, events.table)
+        self._length += len(events)

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from hepnn.errors import RunError
+from hepnn.trigger import ring
 from hepnn.trigger.lane import Lane
 from hepnn.trigger.menu import Menu
 from hepnn.trigger.overload import Waiting
@@ -66,11 +67,13 @@ class Pool:
     menu
         That they score with.
     x_of
-        Function of sequence numbers `(events,)` that returns the events `(events, *shape)`.
+        Function of rows `(events,)` of the source that returns the events `(events, *shape)`.
     workers
         How many.
     depth
         Events that each holds at most.
+    cores
+        Where they run; None for anywhere.
     """
 
     def __init__(
@@ -79,9 +82,10 @@ class Pool:
         x_of: Callable[[np.ndarray], np.ndarray],
         workers: int,
         depth: int = DEPTH,
+        cores: frozenset[int] | None = None,
     ) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._x_of, self._depth = x_of, depth
+        self._x_of, self._depth, self._cores = x_of, depth, cores
         self._state, self._generation = menu.state(), 0
         self._shape, self._scores = menu.shape, len(menu.items)
         self.replaced = 0
@@ -171,9 +175,8 @@ class Pool:
             member.close()
 
     def _start(self, lane: Lane, ends: Any) -> Any:
-        process = self._context.Process(
-            target=work, args=(lane, self._state, self._generation, ends), daemon=True
-        )
+        arguments = (lane, self._state, self._generation, ends, self._cores)
+        process = self._context.Process(target=work, args=arguments, daemon=True)
         process.start()
         return process
 
@@ -184,8 +187,8 @@ class _Member:
     def __init__(self, pool: Pool) -> None:
         self.lane = Lane(pool._context, pool._depth, pool._shape, pool._scores)
         self.lane.wanted = pool._generation
-        self._x_of, self._depth = pool._x_of, pool._depth
-        self._events = np.zeros((3, pool._depth), np.int64)
+        self._x_of = pool._x_of
+        self._events = np.zeros((pool._depth, 4), np.int64)
         self.head = self.collected = 0
         self._seen = (0, 0)
         self.reloads, ends = pool._context.Pipe()
@@ -193,24 +196,25 @@ class _Member:
         ends.close()
 
     def put(self, events: Waiting) -> None:
-        places = (self.head + np.arange(len(events.number))) % self._depth
-        self._events[:, places] = events
-        self.head += len(events.number)
-        self.lane.put(self._x_of(events.number))
+        ring.write(self._events, self.head, events.table)
+        self.head += len(events)
+        self.lane.put(self._x_of(events.row))
 
     def collect(self) -> Answers | None:
-        tail = self.lane.tail
-        if tail == self.collected:
+        lane, first = self.lane, self.collected
+        count = lane.tail - first
+        if not count:
             return None
-        places = np.arange(self.collected, tail) % self._depth
-        self.collected = tail
-        lane = self.lane
-        events = Waiting(*self._events[:, places])
-        return Answers(events, lane.scores[places], lane.generation[places], lane.done[places])
+        self.collected += count
+        events, scores, generation, done = (
+            ring.read(one, first, count)
+            for one in (self._events, lane.scores, lane.generation, lane.done)
+        )
+        return Answers(Waiting(events), scores, generation, done)
 
     def held(self) -> Waiting:
         """Return what was put in and is not collected; some of it may have been answered."""
-        return Waiting(*self._events[:, np.arange(self.collected, self.head) % self._depth])
+        return Waiting(ring.read(self._events, self.collected, self.head - self.collected))
 
     def hangs(self, now: int) -> bool:
         tail = self.lane.tail

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from hepnn import console
-from hepnn.trigger import arrivals, sink, source, thresholds, watch
+from hepnn.trigger import arrivals, cores, sink, source, thresholds, watch
 from hepnn.trigger.drift import LIMIT, Drift
 from hepnn.trigger.loop import Loop
 from hepnn.trigger.menu import Item, Menu
@@ -56,6 +56,8 @@ class Settings:
         Distance of a histogram from its reference that is an alarm.
     prometheus : int or None
         Port for metrics.
+    pin : bool
+        Keep the loop on a core of its own, where there are more cores than workers.
     """
 
     rate: float | None = None
@@ -71,6 +73,7 @@ class Settings:
     plot: Path | None = None
     limit: float = LIMIT
     prometheus: int | None = None
+    pin: bool = True
 
 
 def stream(
@@ -115,7 +118,8 @@ def stream(
     tally = Tally(menu, events, deadline, drift_of(menu, how.limit))
     total = len(events) if how.events is None else how.events or None
     out = None if how.output is None else sink.Sink(how.output)
-    pool = Pool(menu, lambda number: events.x[events.row(number)], how.workers)
+    places = cores.apart(how.workers) if how.pin else cores.Cores()
+    pool = Pool(menu, lambda row: events.x[row], how.workers, cores=places.workers)
     watcher = None
     try:
         watcher = watch.started(how.prometheus, total)
@@ -132,7 +136,7 @@ def stream(
             insist_on_sink=how.on_sink == "stop",
             say=console.say,
         )
-        with _signals(loop, read), _quiet():
+        with _signals(loop, read), _quiet(), cores.kept(places.loop):
 
             def each(one: Loop) -> None:
                 watcher.look(one)

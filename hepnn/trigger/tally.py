@@ -1,4 +1,8 @@
-"""What is counted of a stream: rates, latencies, truth, disagreements, the queue's depth."""
+"""What is counted of a stream: rates, latencies, truth, disagreements, the queue's depth.
+
+Counting costs the same for one event as for a hundred. So the loop only decides and keeps the
+account; the rest waits until there are many events, or some time has gone by.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,9 @@ from hepnn.trigger.histogram import Latencies
 from hepnn.trigger.menu import Menu, Rates, rate
 from hepnn.trigger.overload import Waiting
 from hepnn.trigger.source import Source
+
+#: Events that are counted together.
+TOGETHER = 1024
 
 #: Disagreements that are kept, the first ones.
 KEPT = 1000
@@ -55,13 +62,16 @@ class Tally:
         self._every = 1_000_000
         self._next = 0
         self._mean = [0.0, 0.0]
+        self._came: list[np.ndarray] = []
+        self._decided: list[tuple[Menu, tuple[np.ndarray, ...]]] = []
+        self._held = 0
 
-    def arrived(self, number: np.ndarray, arrival: np.ndarray) -> None:
-        """Count events that came, by sequence number and time in ns `(events,)`."""
-        self.account.enter(number)
+    def arrived(self, events: Waiting) -> None:
+        """Count events that came."""
+        self.account.enter(events.number)
         if self.first_arrival is None:
-            self.first_arrival = int(arrival[0])
-        self._true(0, self.source.row(number))
+            self.first_arrival = int(events.arrival[0])
+        self._came.append(events.row)
 
     def decided(
         self, menu: Menu, events: Waiting, scores: np.ndarray, done: np.ndarray
@@ -72,20 +82,46 @@ class Tally:
         accepted = np.any(kept, axis=1)
         self.account.settle("accepted", events.number[accepted])
         self.account.settle("rejected", events.number[~accepted])
+        self._decided.append((menu, (events.table, scores, done, passed, kept, accepted)))
+        self._held += len(events)
+        if self._held >= TOGETHER:
+            self.count()
+        return kept, accepted
+
+    def count(self) -> None:
+        """Count what was decided since."""
+        if self._came:
+            self._true(0, np.concatenate(self._came))
+        decided, self._came, self._decided, self._held = self._decided, [], [], 0
+        while decided:
+            menu = decided[0][0]
+            own = [arrays for one, arrays in decided if one is menu]
+            decided = [entry for entry in decided if entry[0] is not menu]
+            self._count(menu, *(np.concatenate(parts) for parts in zip(*own, strict=True)))
+
+    def _count(
+        self,
+        menu: Menu,
+        table: np.ndarray,
+        scores: np.ndarray,
+        done: np.ndarray,
+        passed: np.ndarray,
+        kept: np.ndarray,
+        accepted: np.ndarray,
+    ) -> None:
+        events = Waiting(table)
         latency = done - events.arrival
         self.latencies.add(latency)
         if self.deadline is not None:
             self.missed += int(np.count_nonzero(latency > self.deadline))
         self.last_done = max(self.last_done, int(done.max()))
         self.rates.add(passed, kept)
-        rows = self.source.row(events.number)
-        self._true(1, rows)
-        self._true(2, rows[accepted])
+        self._true(1, events.row)
+        self._true(2, events.row[accepted])
         if self._shadows:
             self._compare(menu, events.number, scores, passed)
         if self.drift is not None:
-            self.drift.add(self.source.x[rows], scores, int(np.count_nonzero(accepted)))
-        return kept, accepted
+            self.drift.add(self.source.x[events.row], scores, int(np.count_nonzero(accepted)))
 
     def queue(self, now: int, since: int, depth: int, full: bool) -> None:
         """Note how many events wait, with those at the workers, over a time in ns."""
@@ -108,6 +144,7 @@ class Tally:
         seconds
             That the stream took.
         """
+        self.count()
         counts = self.account.counts
         decided = counts["accepted"] + counts["rejected"]
         start = self._depths[0][0] if self._depths else 0

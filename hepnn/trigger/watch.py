@@ -102,6 +102,7 @@ def started(port: int | None, total: int | None) -> Watcher | Nothing:
 def numbers(loop: Loop) -> dict[str, float | None]:
     """Return what is shown, by `NUMBERS`; latencies in us."""
     tally = loop.tally
+    tally.count()
     quantiles = [tally.latencies.quantile(share) for share in (0.5, 0.99, 0.999)]
     drift = tally.drift
     drifted = 0

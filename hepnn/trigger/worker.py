@@ -10,12 +10,15 @@ from time import monotonic_ns
 from typing import Any
 
 from hepnn.targets.interface import logged
+from hepnn.trigger import cores
 from hepnn.trigger.inference import BLOCKS
 from hepnn.trigger.lane import Lane
 from hepnn.trigger.menu import Menu
 
 
-def work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
+def work(
+    lane: Lane, state: Any, generation: int, reloads: Connection, own: frozenset[int] | None
+) -> None:
     """Score events until the lane is stopped, or the loop that made it is gone.
 
     Parameters
@@ -29,7 +32,14 @@ def work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
     reloads
         Says that the worker is ready; states of later menus come from it, each when the lane
         wants a later number.
+    own
+        Cores that it runs on; None for any.
     """
+    with cores.kept(own):
+        _work(lane, state, generation, reloads)
+
+
+def _work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
     for one in (signal.SIGINT, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
     parent = os.getppid()

@@ -39,14 +39,14 @@ class Servers:
     ) -> None:
         self.clock, self.source, self.service, self.depth = clock, source, service, depth
         self.free_at = [0] * workers
-        self.lists: list[list[tuple[int, int, int, int]]] = [[] for _ in range(workers)]
+        self.lists: list[list[tuple[int, int, int, int, int]]] = [[] for _ in range(workers)]
         self.generation = 0
         self.replaced = 0
         self.dies: Callable[[int], bool] = lambda worker: False
         self.stopped = False
 
     def next_answer(self) -> int:
-        return min((mine[0][3] for mine in self.lists if mine), default=1 << 62)
+        return min((mine[0][4] for mine in self.lists if mine), default=1 << 62)
 
     @property
     def held(self) -> int:
@@ -58,7 +58,7 @@ class Servers:
             count = min(waiting, self.depth - len(mine))
             if count <= 0:
                 continue
-            for event in np.array(take(count)).T.tolist():
+            for event in take(count).table.tolist():
                 start = max(self.free_at[worker], self.clock.time)
                 self.free_at[worker] = start + self.service
                 mine.append((*event, self.free_at[worker]))
@@ -68,18 +68,18 @@ class Servers:
     def collect(self) -> list[Answers]:
         found = []
         for mine in self.lists:
-            ready = [event for event in mine if event[3] <= self.clock.time]
+            ready = [event for event in mine if event[4] <= self.clock.time]
             if not ready:
                 continue
             mine[:] = mine[len(ready) :]
-            columns = np.array(ready, np.int64).T
-            x = self.source.x[self.source.row(columns[0])]
+            table = np.array(ready, np.int64)
+            x = self.source.x[table[:, 2]]
             found.append(
                 Answers(
-                    Waiting(*columns[:3]),
+                    Waiting(table[:, :4]),
                     x[:, :1].astype(np.float64),
                     np.full(len(ready), self.generation),
-                    columns[3],
+                    table[:, 4],
                 )
             )
         return found
@@ -88,7 +88,7 @@ class Servers:
         lost = []
         for worker, mine in enumerate(self.lists):
             if self.dies(worker):
-                lost.append(Waiting(*np.array(mine, np.int64).reshape(-1, 4).T[:3]))
+                lost.append(Waiting(np.array(mine, np.int64).reshape(-1, 5)[:, :4]))
                 mine.clear()
                 self.free_at[worker] = 0
                 self.replaced += 1
