@@ -87,14 +87,14 @@ def choose(
     Raises
     ------
     RecipeError
-        If a rate is wanted and no input rate is given.
+        If a rate is wanted and no input rate above 0 is given.
     DataError
         If the validation events cannot resolve what is wanted.
     """
     kind, value = parse(wanted)
     target = value
     if kind == "rate":
-        if input_rate is None:
+        if input_rate is None or not 0 < input_rate < np.inf:
             raise RecipeError("a threshold by rate needs the rate that comes in: --rate HZ")
         target = value / input_rate
     events = trigger.export.opened_run().events("validation")
@@ -159,17 +159,17 @@ def stored(read: Export) -> dict[str, Any] | None:
     """
     if read.run is None or not (path := read.run / FILE).is_file():
         return None
-    kept = files.read_json(path).get(read.label)
-    if kept is None:
-        return None
     try:
+        kept = files.read_json(path).get(read.label)
+        if kept is None:
+            return None
         if kept["sha256"] != read.sha256:
             raise RunError(
                 f"{path}: the threshold of {read.label} was chosen for another file:"
                 f" hepnn trigger {read.run} --threshold background=0.01"
             )
         return {**kept, "threshold": float(kept["threshold"]), "signal": list(kept["signal"])}
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -67,6 +70,15 @@ def test_a_malformed_event_is_refused(shipped: Run, event: object, message: str)
 def test_large_but_finite_numbers_are_taken(shipped: Run) -> None:
     event = np.full(4, 1e30, np.float32)
     assert 0 <= hepnn.trigger.load(shipped).score(event) <= 1
+
+
+def test_an_export_may_lie_anywhere(shipped: Run) -> None:
+    alone = Path(tempfile.mkdtemp(dir="/tmp"))
+    shutil.copytree(shipped.exports("quantized") / "tflite", alone, dirs_exist_ok=True)
+    try:
+        assert len(alone.resolve().parents) < 3 and hepnn.trigger.load(alone).export.run is None
+    finally:
+        shutil.rmtree(alone)
 
 
 def test_each_thread_has_an_interpreter(shipped: Run) -> None:
@@ -159,8 +171,9 @@ def test_a_rate_is_a_background_efficiency(shipped: Run) -> None:
     assert by_rate["threshold"] == thresholds.choose(trigger, "background=0.1")["threshold"]
     low, high = by_rate["threshold_interval"]
     assert low < by_rate["threshold"] < high
-    with pytest.raises(RecipeError, match="--rate"):
-        thresholds.choose(trigger, "rate=500")
+    for wrong in (None, 0.0, -5000.0, float("nan")):
+        with pytest.raises(RecipeError, match="--rate"):
+            thresholds.choose(trigger, "rate=500", input_rate=wrong)
     with pytest.raises(DataError, match="cannot resolve"):
         thresholds.choose(trigger, "background=1e-6")
 
