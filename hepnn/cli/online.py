@@ -56,7 +56,9 @@ def trigger(
     drift: Annotated[
         float, typer.Option(min=0, help="Distance to the training that is an alarm.")
     ] = 0.25,
-    prometheus: Annotated[int | None, typer.Option(help="Port for metrics.")] = None,
+    prometheus: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port for metrics.")
+    ] = None,
     pin: Annotated[
         bool, typer.Option(help="Give the loop a core of its own, if there is one.")
     ] = True,
