@@ -97,6 +97,11 @@ class Menu:
     def __init__(self, items: Sequence[Item], seed: int = 0) -> None:
         self.items = tuple(items)
         self.seed = seed
+        if not 0 < len(self.items) <= MOST + 1:  # a shadow has no bit
+            raise RecipeError(f"a menu has 1 to {MOST} items")
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise RecipeError(f"two items of the name {name}")
         units: dict[str, str] = {}
         for item in self.items:
             if item.trigger.threshold is None:
@@ -121,6 +126,12 @@ class Menu:
     def names(self) -> list[str]:
         """The items' names."""
         return [item.name for item in self.items]
+
+    @property
+    def looks_at(self) -> tuple[Any, ...]:
+        """What one stream's menus have in common: events, items, and what these score."""
+        titles = tuple(item.trigger.score_of.title for item in self.items)
+        return self.shape, self.features, self.names, titles
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """Return the scores `(events, items)` float64 of events `(events, *shape)` float32.
@@ -244,7 +255,7 @@ def load_menu(
         where = path.parent / one.run if (path.parent / one.run).exists() else one.run
         try:
             items.append(Item(name, _trigger(where, one, input_rate, runs), one.prescale))
-        except (RunError, RecipeError) as error:
+        except (DataError, RunError, RecipeError) as error:
             raise type(error)(f"{path}: items.{name}: {error}") from error
     return Menu(items, declared.seed)
 
@@ -272,13 +283,13 @@ class Rates:
     """What a menu accepted: in total, and of each item alone and only by it."""
 
     def __init__(self, menu: Menu) -> None:
-        self._names = menu.names
-        self._prescales = [item.prescale for item in menu.items]
+        self._menu = menu
         self.events = self.total = 0
         self._passed, self._kept, self._unique = np.zeros((3, len(menu.items)), np.int64)
 
-    def add(self, passed: np.ndarray, kept: np.ndarray) -> None:
-        """Count events `(events, items)` bool, before and after prescales."""
+    def add(self, menu: Menu, passed: np.ndarray, kept: np.ndarray) -> None:
+        """Count events `(events, items)` bool, before and after the prescales of a menu."""
+        self._menu = menu
         several = kept.sum(axis=1)
         self.events += len(kept)
         self.total += int(np.count_nonzero(several))
@@ -287,17 +298,17 @@ class Rates:
         self._unique += (kept & (several == 1)[:, None]).sum(axis=0)
 
     def items(self, seconds: float) -> Mapping[str, dict[str, Any]]:
-        """Return counts, and rates in Hz with their Poisson errors, by item."""
+        """Return counts, rates in Hz with their Poisson errors, and the last prescale, by item."""
         return {
-            name: {
-                "prescale": self._prescales[place],
+            item.name: {
+                "prescale": item.prescale,
                 "passed": int(self._passed[place]),
                 "kept": int(self._kept[place]),
                 "unique": int(self._unique[place]),
                 "rate_hz": rate(int(self._kept[place]), seconds),
                 "unique_rate_hz": rate(int(self._unique[place]), seconds),
             }
-            for place, name in enumerate(self._names)
+            for place, item in enumerate(self._menu.items)
         }
 
 

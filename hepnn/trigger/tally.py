@@ -115,7 +115,7 @@ class Tally:
         if self.deadline is not None:
             self.missed += int(np.count_nonzero(latency > self.deadline))
         self.last_done = max(self.last_done, int(done.max()))
-        self.rates.add(passed, kept)
+        self.rates.add(menu, passed, kept)
         self._true(1, events.row)
         self._true(2, events.row[accepted])
         if self._shadows:
