@@ -22,7 +22,8 @@ def trigger(
         typer.Option(help="Choose and store: score=0.9, background=0.01 or rate=1000 (Hz)."),
     ] = None,
     signal: Annotated[
-        list[str] | None, typer.Option(help="Class that is signal; the last one. Repeatable.")
+        list[str] | None,
+        typer.Option(help="Class that is signal, the last one; or quantity to cut on. Repeatable."),
     ] = None,
     stage: Annotated[str | None, typer.Option(help="Stage; the last exact one.")] = None,
     form: Annotated[str, typer.Option(help="tflite or tflite-float16.")] = "tflite",

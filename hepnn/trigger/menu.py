@@ -47,7 +47,9 @@ class ItemDeclaration(Declaration):
     run: str = Field(description="Path or name of a run, or the folder of a LiteRT export.")
     stage: str | None = Field(None, description="Stage of the run.")
     form: str = Field("tflite", description="Form of the export.")
-    signal: list[str] | None = Field(None, description="Classes that are signal.")
+    signal: list[str] | None = Field(
+        None, description="Classes that are signal, or the quantity to cut on."
+    )
     threshold: str | None = Field(
         None, description="score=0.9, background=0.01 or rate=1000; the stored one by default."
     )

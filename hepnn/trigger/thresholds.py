@@ -72,7 +72,8 @@ def choose(
     trigger
         Its threshold is not looked at.
     wanted
-        As `parse` takes it. A rate is that of background alone: signal is rare.
+        As `parse` takes it. A rate is that of background alone: signal is rare. Where truth does
+        not say what is signal, as of predicted quantities, all events are background.
     input_rate
         Events a second that come in, in Hz; for a rate.
     seed
@@ -121,7 +122,7 @@ def choose(
     said = {
         "chosen": {"by": kind, "value": value},
         "input_rate_hz": input_rate,
-        "signal": _signal(trigger),
+        "signal": [trigger.export.names[place] for place in trigger.score_of.chosen],
         "score": trigger.score_of.title,
         "threshold": threshold,
         "threshold_interval": interval,
@@ -189,12 +190,6 @@ def insist_on_vectors(trigger: Trigger) -> None:
     differing = int((found != np.array(vectors["outputs"], np.float32)).sum())
     if differing:
         raise RunError(f"{trigger.export.path}: {differing} outputs differ on its test vectors")
-
-
-def _signal(trigger: Trigger) -> list[str]:
-    names = trigger.export.names
-    truth = trigger.score_of.signal(np.arange(len(names)))
-    return [] if truth is None else [name for name, one in zip(names, truth, strict=True) if one]
 
 
 def _at(score: np.ndarray, fakes: np.ndarray, target: float) -> float:
