@@ -197,7 +197,7 @@ class Quantity:
     def __init__(self, target: dict[str, Any], place: int) -> None:
         unit = target.get("unit", "1")
         self.title = target["name"] if unit == "1" else f"{target['name']} in {unit}"
-        self.chosen = (place,)
+        self.chosen: tuple[int, ...] = (place,)
         self._place = place
         self._offset, self._factor = float(target["offset"]), 2.0 ** target["exponent"]
         self._undone = _UNDONE.get(target.get("scaling", ""))
