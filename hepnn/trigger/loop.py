@@ -6,17 +6,16 @@ of day moves, or one that a test moves.
 
 from __future__ import annotations
 
-import os
 import threading
-import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from hepnn.errors import HepnnError
 from hepnn.trigger import rows
+from hepnn.trigger.clock import Clock, Monotonic
 from hepnn.trigger.menu import Menu
 from hepnn.trigger.overload import Queue, Waiting
 from hepnn.trigger.pool import Answers, Workers
@@ -31,35 +30,6 @@ LOOKS = 10_000_000
 
 #: An event whose worker dies so often is failed.
 TRIES = 3
-
-
-class Clock(Protocol):
-    """Time, in ns."""
-
-    def now(self) -> int:
-        """Return the time."""
-
-    def pause(self, until: int) -> None:
-        """Wait; it may be for less."""
-
-
-class Monotonic:
-    """The machine's monotonic clock."""
-
-    #: What a sleep takes longer than it should, about.
-    LATE = 120_000
-
-    def now(self) -> int:
-        """Return the time."""
-        return time.monotonic_ns()
-
-    def pause(self, until: int) -> None:
-        """Sleep, a millisecond at most; what is nearer than a sleep can hit is waited for awake."""
-        left = until - time.monotonic_ns() - self.LATE
-        if left > 0:
-            time.sleep(min(left, 1_000_000) * 1e-9)
-        else:
-            os.sched_yield()
 
 
 class Loop:

@@ -14,8 +14,9 @@ from hepnn.tasks.classify import binomial
 from hepnn.trigger.account import Account
 from hepnn.trigger.drift import Drift
 from hepnn.trigger.histogram import Latencies
-from hepnn.trigger.menu import Menu, Rates, rate
+from hepnn.trigger.menu import Menu
 from hepnn.trigger.overload import Waiting
+from hepnn.trigger.rates import Rates, rate
 from hepnn.trigger.source import Source
 
 #: Events that are counted together.

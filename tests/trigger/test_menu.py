@@ -13,7 +13,8 @@ import hepnn
 from hepnn.errors import RecipeError, RunError
 from hepnn.run import Run
 from hepnn.trigger import load_menu
-from hepnn.trigger.menu import Menu, Rates
+from hepnn.trigger.menu import Menu
+from hepnn.trigger.rates import Rates
 
 
 def written(path: Path, run: Run, **items: dict[str, object]) -> Path:
