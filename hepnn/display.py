@@ -113,6 +113,8 @@ def findings(document: dict[str, Any]) -> None:
             )
         for key, value in entry["mend"].items():
             print(f"  {'changed' if document['fixed'] else 'change'} {key} to {value}")
+    for text in document["broken"]:
+        print(f"on the test events the promise is broken: {text}")
 
 
 def _range(one: dict[str, Any]) -> dict[str, Any]:
