@@ -28,6 +28,9 @@ AT_ONCE = 4096
 #: Time in ns between looks after the workers.
 LOOKS = 10_000_000
 
+#: Time in ns after which answers are looked for again, where nothing else is to be done.
+ANSWERS = 200_000
+
 #: An event whose worker dies so often is failed.
 TRIES = 3
 
@@ -111,14 +114,15 @@ class Loop:
 
     @property
     def following(self) -> int:
-        """The time in ns until which nothing is to be done but to wait for workers."""
-        now = self.clock.now()
+        """The time in ns until which there is nothing to be done."""
+        soon = self.clock.now() + ANSWERS
         if self._arrivals is None or self.stopping or self._number == self._events:
-            return now + 200_000
+            return soon
         if self.queue.room == 0:
-            return now + 200_000
+            return soon
         self._fill()
-        return int(self._due[self._cursor])
+        due = int(self._due[self._cursor])
+        return min(due, soon) if self.workers.held else due
 
     def step(self) -> bool:
         """Do what is to be done now; return whether there was anything."""

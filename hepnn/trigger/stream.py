@@ -41,7 +41,8 @@ class Settings:
     events : int or None
         How many; as many as the source has by default, 0 for without end.
     deadline : float or None
-        Time from arrival to decision in us that shall not be exceeded.
+        Time in us that shall not be exceeded, from an event's arrival to when a worker has its
+        scores, which decide.
     workers : int
         Processes.
     policy : str

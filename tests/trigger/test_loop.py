@@ -28,6 +28,22 @@ def test_an_idle_stream_takes_the_service_time() -> None:
     assert run.tally.missed == 0
 
 
+def test_answers_are_not_waited_for_until_the_next_event_comes() -> None:
+    run = loop(events(50), every=5_000_000, service=1_000_000)
+    paused: list[int] = []
+    pause = run.clock.pause
+
+    def spied(until: int) -> None:
+        if run.workers.held:
+            paused.append(until - run.clock.now())
+        pause(until)
+
+    run.clock.pause = spied  # type: ignore[method-assign]
+    run.run()
+    assert run.tally.account.balances
+    assert len(paused) >= 50 and max(paused) <= 200_000
+
+
 def test_waiting_counts_as_latency() -> None:
     # An event every 1000 ns into one server of 1500: each waits 500 ns longer than the last.
     run = loop(events(200), every=1000, service=1500, capacity=1000, deadline=50_000)
