@@ -19,7 +19,7 @@ import hepnn
 from hepnn.errors import DataError, RecipeError, RunError
 from hepnn.run import Run
 from hepnn.targets import tflite
-from hepnn.trigger import thresholds
+from hepnn.trigger import command, thresholds
 
 
 def test_scores_are_the_softmax_of_what_was_shipped(shipped: Run) -> None:
@@ -163,6 +163,16 @@ def test_thresholds_are_stored_for_the_file_that_they_are_for(own: Run) -> None:
     trigger.export.path.write_bytes(bytes(changed))
     with pytest.raises(RunError, match="chosen for another file"):
         hepnn.trigger.load(own)
+
+
+def test_asking_for_another_signal_does_not_replace_the_stored_threshold(own: Run) -> None:
+    chosen = command.threshold(str(own), "background=0.1", signal=["high"])
+    with pytest.raises(RunError, match="is for \\['high'\\], not \\['low'\\]"):
+        command.threshold(str(own), signal=["low"])
+    for signal in (None, ["high"]):
+        assert command.threshold(str(own), signal=signal)["threshold"] == chosen["threshold"]
+    other = command.threshold(str(own), "background=0.1", signal=["low"])
+    assert command.threshold(str(own))["threshold"] == other["threshold"] != chosen["threshold"]
 
 
 def test_a_rate_is_a_background_efficiency(shipped: Run) -> None:
