@@ -110,8 +110,7 @@ class Pool:
         for member in self._members:
             try:
                 member.reloads.recv()
-            except EOFError as error:
-                self.stop()
+            except (EOFError, OSError) as error:
                 raise RunError("a worker ended before it was ready: see above") from error
 
     @property

@@ -52,8 +52,6 @@ class Tally:
         self.missed = self.full = self.deepest = 0
         self.disagreements: list[dict[str, Any]] = []
         self.disagreeing = 0
-        self.first_arrival: int | None = None
-        self.last_done = 0
         self._shadows = [n for n, item in enumerate(menu.items) if item.shadow]
         truth = None if source.y is None else menu.signal(source.y)
         self._signal = truth
@@ -70,8 +68,6 @@ class Tally:
     def arrived(self, events: Waiting) -> None:
         """Count events that came."""
         self.account.enter(events.number)
-        if self.first_arrival is None:
-            self.first_arrival = int(events.arrival[0])
         self._came.append(events.row)
 
     def decided(
@@ -115,7 +111,6 @@ class Tally:
         self.latencies.add(latency)
         if self.deadline is not None:
             self.missed += int(np.count_nonzero(latency > self.deadline))
-        self.last_done = max(self.last_done, int(done.max()))
         self.rates.add(menu, passed, kept)
         self._true(1, events.row)
         self._true(2, events.row[accepted])

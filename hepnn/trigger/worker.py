@@ -43,7 +43,7 @@ def work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
         while generation < lane.wanted:
             try:
                 generation, state = reloads.recv()
-            except EOFError:  # the loop is gone
+            except (EOFError, OSError):  # the loop is gone
                 return
             menu = Menu.of_state(state)
         if tail == head:

@@ -389,3 +389,13 @@ def test_a_feature_of_the_name_of_another_column_is_refused() -> None:
         rows.insist_on_names(menu)  # type: ignore[arg-type]
     menu.shape = (3, 2)  # where features are no columns
     rows.insist_on_names(menu)  # type: ignore[arg-type]
+
+
+def test_a_worker_that_cannot_start_is_told(
+    menu: Menu, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Menu, "state", lambda self: None)
+    with pytest.raises(RunError, match="a worker ended before it was ready"):
+        settings = Settings(arrivals="fast", output=tmp_path / "a.parquet")
+        stream.stream(menu, "generator", settings)
+    assert not list(tmp_path.iterdir())
