@@ -79,6 +79,7 @@ def train(
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
     devices = devices or Devices()
     devices.meet(recipe=recipes.dump(loaded), versions=json.dumps(runs_module.versions()))
+    deployment.one_a_folder(loaded.targets, loaded.stages)
     data = preparation.open_data(loaded)  # before anything is made on disk
     if loaded.start:
         runs_module.open_stage(loaded.start, runs)

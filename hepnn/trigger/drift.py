@@ -139,8 +139,10 @@ class Drift:
         """Return every histogram, the rate, and the alarms in words."""
         expected, events = self._expected
         found = self._accepted / max(self._decided, 1)
-        spread = expected * (1 - expected) * (1 / max(self._decided, 1) + 1 / events)
-        pull = (found - expected) / np.sqrt(spread + 1e-300)
+        # Of two samples of one distribution, whose share both together tell best.
+        share = (self._accepted + expected * events) / (self._decided + events)
+        spread = share * (1 - share) * (1 / max(self._decided, 1) + 1 / events)
+        pull = (found - expected) / np.sqrt(spread) if spread > 0 else 0.0
         alarms = [
             f"{kind} {name} has drifted: distance {one.distance:.3g}"
             for kind, of_kind in (("feature", self.features), ("score", self.scores))
