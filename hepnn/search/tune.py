@@ -1,8 +1,9 @@
 """A search over any keys of a recipe, by trials that are runs.
 
 One process draws the trials, writes the journal and begins the runs; workers train them. It may
-be killed at any moment: trials that were under way go on from their checkpoints, under the same
-numbers and in the same folders.
+be killed at any moment: trials that were under way go on under the same numbers and in the same
+folders; from their checkpoints, but on a cluster from their beginning, since their folders come
+back when they end.
 """
 
 from __future__ import annotations
@@ -120,8 +121,7 @@ def tune(
     if known is None:
         reached = rehearsal.metrics(loaded)
         metrics = list(metrics) or [figures.usual(reached)]
-        for metric in metrics:
-            figures.entries(reached, metric)
+        figures.insist_on_metrics(metrics, reached)
     plan = plans.Plan(
         recipe=loaded.model_dump(mode="json"),
         space={k: v.model_dump() if isinstance(v, Range) else v for k, v in ranges.items()},
@@ -155,4 +155,4 @@ def _crew(dask: str | None, size: int, threads: int, folder: Path) -> Crew:
         return Pool(size, threads, folder / LOG)
     from hepnn.search.cluster import Cluster
 
-    return Cluster(dask, size, threads)
+    return Cluster(dask, size, threads, folder / LOG)
