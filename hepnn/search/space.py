@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import declarations, pipeline
+from hepnn import declarations, pipeline, series
 from hepnn.errors import RecipeError
 from hepnn.recipe import Range, Space
 
@@ -49,7 +49,9 @@ def read(written: Ranges, over: Mapping[str, Any]) -> dict[str, Range | list[Any
     if not content:
         raise RecipeError(f"nothing to search: give the recipe a section search, or {_EXAMPLE}")
     ranges = declarations.parse(Space, {"search": content}, "space").search
-    for key in ranges:
+    for key, one in ranges.items():
+        if not isinstance(one, Range):
+            series.insist_on_distinct(f"search.{key}: value", one)
         if key == "seed":
             raise RecipeError("search.seed: networks of several seeds are asked for by --seeds")
         if above := next((other for other in ranges if key.startswith(f"{other}.")), None):
