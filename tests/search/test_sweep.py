@@ -77,7 +77,7 @@ def test_a_point_is_on_the_front_unless_another_is_as_good_for_less() -> None:
         return {"n": spent}, [{**figures, "stage": "quantized", "run": "r"}]
 
     points = [point(0.7, 100), point(0.8, 200), point(0.75, 300), point(0.7, 90), point(0.8, 200)]
-    rows = sweeps.result(points, None, "luts")["points"]
+    rows = sweeps.result(points, "accuracy", "luts")["points"]
     assert [row["front"] for row in rows] == [False, True, False, True, True]
 
 
@@ -102,7 +102,7 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
     again = json.loads(capsys.readouterr().out)
     assert [one["runs"] for one in again["points"]] == [one["runs"] for one in document["points"]]
     assert again["cost"] == "ebops" and 0 < again["points"][0]["metric"] < 1
-    with pytest.raises(RecipeError, match="is of another sweep"):
+    with pytest.raises(RecipeError, match="has another recipe: give another --out"):
         sweeps.sweep(recipe, {"compress.prune.sparsity": [0.3]}, folder=folder)
 
 
@@ -112,6 +112,9 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
         ({"settings": {}}, "nothing to sweep over"),
         ({"settings": {"compress.prune.sparsity": []}}, "nothing to sweep over"),
         ({"settings": {"compress.prune.sparsty": [0.1]}}, "unknown key .*sparsty"),
+        ({"metric": "acuracy"}, "did you mean 'accuracy'"),
+        ({"seeds": [1, 2, 1]}, "seed 1 is given twice"),
+        ({"settings": {"compress.prune.sparsity": [0.5, 0.5]}}, "value 0.5 is given twice"),
         ({"cost": "lut"}, "unknown cost 'lut'; did you mean 'luts'"),
         ({"overrides": {"compress": []}, "settings": {"fit.epochs": [1]}}, "no compression steps"),
     ],
