@@ -142,6 +142,7 @@ def resume(
     devices.meet(recipe=recipes.dump(changed), versions=json.dumps(runs_module.versions()))
     devices.open()
     run = devices.take(run)
+    devices.meet(state=run.state())  # and nobody writes before all have taken it
     if overrides:
         files.write_text(run.path / "recipe.yaml", recipes.dump(changed))
         run.record(changed=[*run.manifest.get("changed", []), overrides])

@@ -61,6 +61,8 @@ class Replicas:
     ------
     RecipeError
         If the network, the batch or a callback is for one device only.
+    RunError
+        If a worker is lost.
     """
 
     def __init__(
@@ -84,7 +86,8 @@ class Replicas:
         if isinstance(train, Memory):
             self._held = self._on_each(train.events)
         self._validation = engine.Validation(driven, validation, batch)
-        with self._strategy.scope(), tf.variable_creator_scope(_widened):
+        scope, wide = self._strategy.scope(), tf.variable_creator_scope(_widened)
+        with devices.talking(), scope, wide:
             self._twin = _copy(driven, again)
             self._twin.optimizer.build(self._twin.trainable_variables)
             first = train.events if isinstance(train, Memory) else train.first()
