@@ -190,6 +190,15 @@ def test_a_jet_without_its_azimuth_is_not_turned() -> None:
         refuse.check(loaded, open_dataset("jets/constituents", chosen))
 
 
+def test_what_has_one_place_has_no_frequency() -> None:
+    from hepnn.training.alter.alteration import Alteration
+
+    plan = Fit(noise={"coloured": {"sigma": 1.0}})
+    with pytest.raises(RecipeError, match="wants an axis that a frequency is of"):
+        Alteration(plan, image_inputs((1, 1, 3)))
+    Alteration(plan, image_inputs((1, 2, 3)))
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -197,6 +206,8 @@ def test_a_jet_without_its_azimuth_is_not_turned() -> None:
         ("fit.noise.gauss.sigma=1", "unknown key 'fit.noise.gauss'"),
         ("fit.augment.rotation={}", "fit.augment.rotation.degrees"),
         ("fit.noise.occlusion.patches=2", "give either rate or size"),
+        ("fit.noise.gaussian.sigma=.inf", "fit.noise.gaussian.sigma: Input should be a finite"),
+        ("fit.augment.smearing.scale=.inf", "fit.augment.smearing.scale: Input should be a finite"),
     ],
 )
 def test_a_bad_setting_is_one_line(setting: str, message: str) -> None:
