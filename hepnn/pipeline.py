@@ -30,7 +30,7 @@ from hepnn import (
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
-from hepnn.data import division
+from hepnn.data import reading
 from hepnn.data.division import Divided
 from hepnn.errors import HepnnError, RecipeError, RunError
 from hepnn.recipe import Recipe
@@ -170,6 +170,7 @@ def resume(
     devices.meet(recipe=recipes.dump(changed), versions=json.dumps(runs_module.versions()))
     devices.open()
     run = devices.take(run)
+    devices.meet(state=run.state())  # and nobody writes before all have taken it
     if overrides:
         files.write_text(run.path / "recipe.yaml", recipes.dump(changed))
         run.record(changed=[*run.manifest.get("changed", []), overrides])
@@ -236,7 +237,7 @@ def _go_on(
     parts: Divided | None,
     ship: bool,
     how: How,
-    known: division.Whole | None = None,
+    known: reading.Whole | None = None,
 ) -> Run:
     began = time.perf_counter()
     step = "data"
