@@ -105,7 +105,7 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
 
 def survey(
     loaded: Recipe, runs: Path
-) -> tuple[datasets.Dataset, Divided | None, division.Whole | None]:
+) -> tuple[datasets.Dataset, Divided | None, reading.Whole | None]:
     """Open a recipe's data, and see all that can be seen before anything is made on disk.
 
     Parameters
