@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hepnn import console, files, targets
-from hepnn.data import division
+from hepnn.data import division, reading
 from hepnn.errors import AgreementBroken, RunError, TargetError
 from hepnn.recipe import Bounds
 from hepnn.run import Events, Run
@@ -69,7 +69,7 @@ def agree(
         chosen = run.events("test")
     else:
         task, scaling = get_task(run.recipe.task), scalings.of(run)
-        other = division.read_for(run, dataset)
+        other = reading.read_for(run, dataset)
         chosen = task.view(other, run.classes, scaling, run.recipe.seed)
     chosen = division.take(chosen, np.arange(min(events or len(chosen), len(chosen))))
     stages = {name: _agree_stage(run, name, chosen) for name in shipped}

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hepnn.data import bare, division
+from hepnn.data import bare, reading
 from hepnn.data.generate import job
 from hepnn.errors import DataError, nearest
 from hepnn.recipe import parse_override
@@ -175,7 +175,7 @@ def _ordered(x: np.ndarray, features: tuple[str, ...], menu: Menu) -> np.ndarray
 
 def _of_card(card: str | Path, name: str, menu: Menu) -> Source:
     first = menu.items[0].trigger.export
-    events = division.read_for(first.opened_run(), card)
+    events = reading.read_for(first.opened_run(), card)
     return _checked(name, _ordered(events.x, first.features, menu), _labels(events.y), first.names)
 
 
