@@ -221,7 +221,7 @@ def by_uproot(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def root(arguments: argparse.Namespace) -> dict[str, float]:
     """Time a ROOT file's way to arrays through a data card beside uproot and awkward."""
-    from hepnn.data import dataset, division
+    from hepnn.data import dataset, reading
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "muons.root"
@@ -229,7 +229,7 @@ def root(arguments: argparse.Namespace) -> dict[str, float]:
         card = write_muons_card(Path(folder))
 
         def by_card():
-            return division.read(dataset.open_dataset(card))
+            return reading.read(dataset.open_dataset(card))
 
         events, (x, met, label) = by_card(), by_uproot(path)
         same = (

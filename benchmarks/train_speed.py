@@ -85,12 +85,12 @@ Epoch = Callable[[np.ndarray], float]
 def read(case: Case, recipe: Any) -> tuple[Any, dict[str, np.ndarray]]:
     """Return a recipe's events, repeated in another order to as many as wanted, and a scaling."""
     from hepnn import preparation
-    from hepnn.data import division, groups, scaling, statistics
+    from hepnn.data import groups, reading, scaling, statistics
     from hepnn.data.feed import Memory
     from hepnn.run import Events
 
     opened = preparation.open_data(recipe)
-    known = division.read(opened)
+    known = reading.read(opened)
     rng = np.random.default_rng(0)
     chosen = rng.integers(0, len(known), case.events)
     seen = statistics.of(groups.for_statistics(opened.group, known.x[:10_000]))

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from hepnn import console, files, targets
-from hepnn.data import division
+from hepnn.data import division, reading
 from hepnn.errors import AgreementBroken, RunError, TargetError
 from hepnn.recipe import Bounds
 from hepnn.run import Events, Run
@@ -69,7 +69,7 @@ def agree(
         chosen = run.events("test")
     else:
         task, scaling = get_task(run.recipe.task), scalings.of(run)
-        other = division.read_for(run, dataset)
+        other = reading.read_for(run, dataset)
         chosen = task.view(other, run.classes, scaling, run.recipe.seed)
     chosen = division.take(chosen, np.arange(min(events or len(chosen), len(chosen))))
     stages = {name: _agree_stage(run, name, chosen) for name in shipped}
@@ -96,7 +96,13 @@ def insist(document: dict[str, Any]) -> None:
     AgreementBroken
         One line naming the artefacts, and the first layer that differs where it is known.
     """
-    broken = []
+    if said := broken(document):
+        raise AgreementBroken("the promise is broken: " + "; ".join(said))
+
+
+def broken(document: dict[str, Any]) -> list[str]:
+    """Return each artefact whose promise is broken, and by how much, in words."""
+    said = []
     words = get_task(document.get("task", "classify")).WORDS
     for stage, found in document["stages"].items():
         for name, figures in found["artefacts"].items():
@@ -108,13 +114,12 @@ def insist(document: dict[str, Any]) -> None:
                     text += f", first in layer {figures['first_difference']!r}"
             else:
                 text = (
-                    f"refused: {figures['decision_flips']:.2%} of {words.decision}s "
-                    f"{words.flip}, {words.efficiency} shifts by "
+                    f"refused: {figures['decision_flips']:.2%} of {found['events']}"
+                    f" {words.decision}s {words.flip}, {words.efficiency} shifts by "
                     f"{figures['max_efficiency_shift']:.2%}"
                 )
-            broken.append(f"{name} of stage {stage}: {text}")
-    if broken:
-        raise AgreementBroken("the promise is broken: " + "; ".join(broken))
+            said.append(f"{name} of stage {stage}: {text}")
+    return said
 
 
 def compare(

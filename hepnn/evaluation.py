@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hepnn import console, files
-from hepnn.data import division
+from hepnn.data import reading
 from hepnn.run import Events, Run
 from hepnn.tasks import get as get_task
 from hepnn.tasks import scaling as scalings
@@ -38,7 +38,7 @@ def evaluate(run: Run, dataset: str | None = None) -> dict[str, Any]:
     from hepnn.training import network
 
     task, scaling = get_task(run.recipe.task), scalings.of(run)
-    data = task.view(division.read_for(run, dataset), run.classes, scaling, run.recipe.seed)
+    data = task.view(reading.read_for(run, dataset), run.classes, scaling, run.recipe.seed)
     for stage in run.stages:
         outputs = network.predict(network.of_run(run, stage), data.x)
         document["stages"][stage] = task.evaluate(outputs, data, run.classes, scaling=scaling)

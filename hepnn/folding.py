@@ -19,7 +19,7 @@ from hepnn import console, files, preparation
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
-from hepnn.data import division
+from hepnn.data import division, reading
 from hepnn.data.division import Divided, Whole
 from hepnn.errors import RecipeError
 from hepnn.recipe import Recipe
@@ -45,7 +45,7 @@ def check(recipe: Recipe, data: datasets.Dataset, streamed: bool) -> Whole | Non
         return None
     if streamed:
         raise RecipeError("validation: folds are of data in memory: set stream: never, or limit")
-    known = division.whole(data)
+    known = reading.whole(data)
     count = _count(recipe, data, known)
     if wanted.fold is not None and wanted.fold > count:
         raise RecipeError(f"validation.fold: fold {wanted.fold} of {count}")
@@ -84,7 +84,7 @@ def members(run: Run, data: datasets.Dataset, known: Whole | None) -> Iterator[t
     recipe = run.recipe
     if not recipe.validation.several:
         return
-    known = known or division.whole(data)
+    known = known or reading.whole(data)
     count = _count(recipe, data, known)
     for number in range(1, count + 1):
         fold = recipe.validation.model_copy(update={"fold": number})

@@ -30,7 +30,7 @@ from hepnn import (
 from hepnn import recipe as recipes
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
-from hepnn.data import division
+from hepnn.data import reading
 from hepnn.data.division import Divided
 from hepnn.errors import HepnnError, RecipeError, RunError
 from hepnn.recipe import Recipe
@@ -105,7 +105,7 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
 
 def survey(
     loaded: Recipe, runs: Path
-) -> tuple[datasets.Dataset, Divided | None, division.Whole | None]:
+) -> tuple[datasets.Dataset, Divided | None, reading.Whole | None]:
     """Open a recipe's data, and see all that can be seen before anything is made on disk.
 
     Parameters
@@ -123,9 +123,10 @@ def survey(
     Raises
     ------
     HepnnError
-        If the data, the run to start from, a teacher, a change of the batches or the folds are
-        refused.
+        If the targets, the data, the run to start from, a teacher, a change of the batches or
+        the folds are refused.
     """
+    deployment.one_a_folder(loaded.targets, loaded.stages)
     data = preparation.open_data(loaded)
     if loaded.start:
         runs_module.open_stage(loaded.start, runs)
@@ -169,6 +170,7 @@ def resume(
     devices.meet(recipe=recipes.dump(changed), versions=json.dumps(runs_module.versions()))
     devices.open()
     run = devices.take(run)
+    devices.meet(state=run.state())  # and nobody writes before all have taken it
     if overrides:
         files.write_text(run.path / "recipe.yaml", recipes.dump(changed))
         run.record(changed=[*run.manifest.get("changed", []), overrides])
@@ -235,7 +237,7 @@ def _go_on(
     parts: Divided | None,
     ship: bool,
     how: How,
-    known: division.Whole | None = None,
+    known: reading.Whole | None = None,
 ) -> Run:
     began = time.perf_counter()
     step = "data"

@@ -11,7 +11,7 @@ import numpy as np
 from hepnn import files
 from hepnn import run as runs_module
 from hepnn.data import dataset as datasets
-from hepnn.data import division, groups, statistics
+from hepnn.data import division, groups, on_disk, reading, statistics
 from hepnn.data import scaling as scalings
 from hepnn.data.card import Values
 from hepnn.data.division import Divided
@@ -108,12 +108,12 @@ def _insist_on_two_classes(data: datasets.Dataset, parts: Divided) -> None:
 def _divided(run: Run, data: datasets.Dataset) -> Divided:
     """Divide a run's data, in memory or into its folder."""
     if streams(run.recipe, data):
-        return division.divide_on_disk(data, run.path / "data" / "stream", run.recipe.limit)
+        return on_disk.divide(data, run.path / "data" / "stream", run.recipe.limit)
     return divided_in_memory(run.recipe, data)
 
 
 def divided_in_memory(
-    recipe: Recipe, data: datasets.Dataset, known: division.Whole | None = None
+    recipe: Recipe, data: datasets.Dataset, known: reading.Whole | None = None
 ) -> Divided:
     """Divide a recipe's data in memory; they need not be read again where they are known."""
     return division.divide(

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import platform
 import re
@@ -150,6 +151,12 @@ class Run:
         if events.observers is not None and events.observers.shape[1]:
             arrays["observers"] = events.observers
         files.write_arrays(self.path / "data" / f"{split}.npz", **arrays)
+
+    def state(self) -> str:
+        """Return what a training goes on from: the finished stages, and checksums, as JSON."""
+        saved = sorted(self.path.glob("stages/*/checkpoint.npz"))
+        marks = {path.parent.name: files.sha256(path) for path in saved}
+        return json.dumps([self.manifest["stages"], marks])
 
     def exports(self, stage: str) -> Path:
         """Return the folder of a stage's exports."""

@@ -84,5 +84,5 @@ def of_float(recipe: Any, overrides: dict[str, Any], folder: Path) -> Run:
     folder
         Where the run lies.
     """
-    wanted = pipeline.load(recipe, {**overrides, "compress": []})
+    wanted = pipeline.load(recipe, {**overrides, "compress": [], "targets": []})
     return begin(wanted, folder, f"float-seed{wanted.seed}")

@@ -11,7 +11,7 @@ from sklearn.metrics import roc_auc_score
 
 import hepnn
 from hepnn import adoption, agreement, cli, deployment, evaluation, files
-from hepnn.data import division
+from hepnn.data import reading
 from hepnn.errors import DataError, HepnnError, MissingDependency, RunError
 
 pytestmark = pytest.mark.usefixtures("tensorflow")
@@ -174,7 +174,7 @@ def test_several_inputs_and_outputs_lie_one_behind_the_other(tmp_path) -> None:
     assert run.manifest["adopted"]["inputs"] == [("tracks", (4,)), ("towers", (3, 2))]
     names = [feature["name"] for feature in run.manifest["data"]["features"]]
     assert names[3:5] == ["tracks3", "towers0"] and len(names) == 10
-    other = division.read_for(hepnn.open_run(run.path), tmp_path / "two.npz")
+    other = reading.read_for(hepnn.open_run(run.path), tmp_path / "two.npz")
     np.testing.assert_array_equal(other.x[:, 4:], arrays["towers"].reshape(90, 6))
     wanted = np.concatenate(model.predict([arrays["tracks"], arrays["towers"]], verbose=0), axis=1)
     kept = keras.saving.load_model(run.model_file("float"))

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from hepnn.declarations import Declaration
+from hepnn.declarations import Finite
 
 
-class Flip(Declaration):
+class Flip(Finite):
     """An image is mirrored, or not, with equal chance for each axis that is named."""
 
     horizontal: bool = True
@@ -25,7 +25,7 @@ class Flip(Declaration):
         return self
 
 
-class Rotation(Declaration):
+class Rotation(Finite):
     """An image is turned around its middle by an angle uniform in -`degrees` to `degrees`.
 
     `x'(r) = x(R r)`, interpolated bilinearly; beyond its edge an image goes on as the edge.
@@ -34,7 +34,7 @@ class Rotation(Declaration):
     degrees: float = Field(gt=0, le=180)
 
 
-class Crop(Declaration):
+class Crop(Finite):
     """A window of an image, of a share of its area uniform in `area` to 1, fills the image.
 
     The window has the image's form and lies anywhere inside (C. Szegedy et al., CVPR 2015,
@@ -44,13 +44,13 @@ class Crop(Declaration):
     area: float = Field(gt=0, lt=1)
 
 
-class Shift(Declaration):
+class Shift(Finite):
     """An image is moved by whole pixels, uniform in -`pixels` to `pixels` along both axes."""
 
     pixels: int = Field(ge=1)
 
 
-class Colour(Declaration):
+class Colour(Finite):
     """Channels change against one another: `x' = b_c (g + s (x - g))`, g the channels' mean.
 
     s is uniform in 1 -+ `saturation`, each channel's b_c in 1 -+ `gain` (A. G. Howard,
@@ -67,13 +67,13 @@ class Colour(Declaration):
         return self
 
 
-class Contrast(Declaration):
+class Contrast(Finite):
     """`x' = m + c (x - m)`, m each channel's mean over the image, c uniform in 1 -+ `amount`."""
 
     amount: float = Field(gt=0, le=1)
 
 
-class JetRotation(Declaration):
+class JetRotation(Finite):
     """A jet is turned around its axis by an angle uniform in -`degrees` to `degrees`.
 
     By default in the plane of pseudorapidity and azimuth around the pT-weighted centre: every
@@ -88,11 +88,11 @@ class JetRotation(Declaration):
     space: bool = False
 
 
-class JetReflection(Declaration):
+class JetReflection(Finite):
     """The azimuth of a jet's constituents around its axis is mirrored, with a chance of a half."""
 
 
-class Smearing(Declaration):
+class Smearing(Finite):
     """Soft constituents move: `eta' ~ N(eta, scale / pT)`, phi alike; pT stays.
 
     With `pT` of at least `scale` in the denominator (arXiv:2108.04253, with a scale of
@@ -102,7 +102,7 @@ class Smearing(Declaration):
     scale: float = Field(0.1, gt=0, description="in the unit of pT")
 
 
-class Splitting(Declaration):
+class Splitting(Finite):
     """A constituent becomes two in the same direction: `pT_a + pT_b = pT` exactly.
 
     Each with a chance of `rate`, as long as the list has room; the harder one's share is
@@ -112,7 +112,7 @@ class Splitting(Declaration):
     rate: float = Field(0.1, gt=0, le=1)
 
 
-class Augment(Declaration):
+class Augment(Finite):
     """Augmentation of the training batches, in this order (`hepnn.training.alter`).
 
     What a network reconstructs, and a mask of classes, is changed alike.

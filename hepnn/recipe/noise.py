@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pydantic import Field, model_validator
 
-from hepnn.declarations import Declaration
+from hepnn.declarations import Finite
 
 
-class LabelNoise(Declaration):
+class LabelNoise(Finite):
     """A label is another class, each with `rate / (classes - 1)`, and else its own.
 
     Drawn anew for every batch (L. Xie et al., "DisturbLabel", CVPR 2016, arXiv:1605.00055), or
@@ -19,7 +19,7 @@ class LabelNoise(Declaration):
     fixed: bool = False
 
 
-class WhiteNoise(Declaration):
+class WhiteNoise(Finite):
     """`z' = z + sigma n`, `n ~ N(0, 1)` for each number by itself, z the scaled input.
 
     C. M. Bishop, "Training with noise is equivalent to Tikhonov regularization", Neural
@@ -29,7 +29,7 @@ class WhiteNoise(Declaration):
     sigma: float = Field(gt=0, description="in units of the scaled input")
 
 
-class ColouredNoise(Declaration):
+class ColouredNoise(Finite):
     """`z' = z + sigma n`, the power of n at the frequency f proportional to `1 / f^alpha`.
 
     Along a sequence, or over both axes of an image with `f = |f|`; its variance is one and its
@@ -41,7 +41,7 @@ class ColouredNoise(Declaration):
     alpha: float = Field(1.0, ge=0, le=4)
 
 
-class Occlusion(Declaration):
+class Occlusion(Finite):
     """Features, pixels, objects or tokens that are hidden.
 
     With `rate`, each by itself (P. Vincent et al., ICML 2008): a feature or pixel
@@ -61,7 +61,7 @@ class Occlusion(Declaration):
         return self
 
 
-class Noise(Declaration):
+class Noise(Finite):
     """Noise on the training batches, in this order (`hepnn.training.alter`).
 
     What a network reconstructs stays without it.

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,13 +71,31 @@ def find(environment: MutableMapping[str, str] = os.environ) -> Membership | Non
     if environment.get("TF_CONFIG"):
         return _of_tensorflow(environment["TF_CONFIG"])
     found = None
-    if int(environment.get("SLURM_STEP_NUM_TASKS", "1")) > 1:
+    if _number(environment, "SLURM_STEP_NUM_TASKS", "1") > 1:
         found = _of_slurm(environment)
-    elif int(environment.get("_CONDOR_NPROCS", "1")) > 1:
+    elif _number(environment, "_CONDOR_NPROCS", "1") > 1:
         found = _of_condor(environment)
     if found is not None:
         environment["TF_CONFIG"] = found.config()
     return found
+
+
+def _number(environment: Mapping[str, str], name: str, otherwise: str = "") -> int:
+    text = environment.get(name, otherwise)
+    try:
+        return int(text)
+    except ValueError as error:
+        raise RunError(f"{name} is no number: {text!r}") from error
+
+
+def _member(workers: Sequence[str], number: int, source: str) -> Membership:
+    """Return one of the workers, if it is."""
+    if not 0 <= number < len(workers):
+        raise RunError(f"{source}: task {number} of {len(workers)} workers")
+    for address in workers:
+        if not re.fullmatch(r"[^\s,]+:\d+", address):
+            raise RunError(f"{source}: {address!r} is no address host:port of a worker")
+    return Membership(tuple(workers), number, source)
 
 
 def _of_tensorflow(text: str) -> Membership | None:
@@ -86,17 +104,15 @@ def _of_tensorflow(text: str) -> Membership | None:
         cluster = content.get("cluster", {})
         workers = [*cluster.get("chief", []), *cluster.get("worker", [])]
         task: dict[str, Any] = content.get("task", {})
-        number = int(task.get("index", 0))
-        if task.get("type") == "worker":
-            number += len(cluster.get("chief", []))
-        workers[number]
+        kind, number = task.get("type", "worker"), int(task.get("index", 0))
+        before = 0 if kind == "chief" else len(cluster.get("chief", []))
     except (ValueError, AttributeError, TypeError) as error:
         raise RunError(f"TF_CONFIG is no JSON of a cluster and a task: {text[:200]}") from error
-    except IndexError as error:
-        if not workers:  # as some services set it for a single machine
-            return None
-        raise RunError(f"TF_CONFIG: task {number} of {len(workers)} workers") from error
-    return Membership(tuple(workers), number, "TF_CONFIG")
+    if not workers:  # as some services set it for a single machine
+        return None
+    if kind not in ("chief", "worker"):
+        raise RunError(f"TF_CONFIG: a task of type {kind!r}; a training has chief and worker")
+    return _member(workers, before + number, "TF_CONFIG")
 
 
 def _of_slurm(environment: MutableMapping[str, str]) -> Membership:
@@ -116,12 +132,11 @@ def _of_slurm(environment: MutableMapping[str, str]) -> Membership:
             for host, count in zip(hosts, tasks, strict=True)
             for task in range(count)
         )
-        number = int(environment["SLURM_PROCID"])
     except (KeyError, ValueError) as error:
         raise RunError(f"SLURM_* variables of the step cannot be understood: {error}") from error
     if len(workers) != int(environment["SLURM_STEP_NUM_TASKS"]):
         raise RunError(f"Slurm's step has {len(workers)} places for its tasks: {workers}")
-    return Membership(workers, number, "Slurm")
+    return _member(workers, _number(environment, "SLURM_PROCID"), "Slurm")
 
 
 def _hosts(text: str) -> list[str]:
@@ -147,7 +162,7 @@ def _hosts(text: str) -> list[str]:
 
 def _of_condor(environment: MutableMapping[str, str]) -> Membership:
     path = Path(environment.get("_CONDOR_SCRATCH_DIR", "."), "nodes")
-    wanted = int(environment["_CONDOR_NPROCS"])
+    wanted = _number(environment, "_CONDOR_NPROCS")
     try:
         lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
         known = {int(number): f"{host}:{int(port)}" for number, host, port in lines}
@@ -158,4 +173,4 @@ def _of_condor(environment: MutableMapping[str, str]) -> Membership:
         raise RunError(f"{path}: expected lines `number host port`") from error
     except KeyError as error:
         raise RunError(f"{path}: no line for worker {error} of {wanted}") from error
-    return Membership(workers, int(environment["_CONDOR_PROCNO"]), "HTCondor")
+    return _member(workers, _number(environment, "_CONDOR_PROCNO"), "HTCondor")

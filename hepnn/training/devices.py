@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import os
 import shutil
@@ -126,18 +127,21 @@ class Devices:
         """
         import tensorflow as tf
 
-        @tf.function
-        def together() -> Any:
-            def own() -> Any:
-                context = tf.distribute.get_replica_context()
-                return context.all_gather(tf.constant(values)[None], axis=0)
-
-            return self.strategy.run(own)
-
         with self.talking():
-            rows = self.strategy.experimental_local_results(together())[0].numpy()
+            found = self._together(tf.constant(values))
+            rows = self.strategy.experimental_local_results(found)[0].numpy()
         every = len(rows) // len(self.member.workers) if self.member else 1
         return np.asarray(rows[::every])
+
+    @functools.cached_property
+    def _together(self) -> Any:
+        """Gathers; kept, since what has run before notices a lost worker at once."""
+        import tensorflow as tf
+
+        def gathered(own: Any) -> Any:
+            return tf.distribute.get_replica_context().all_gather(own[None], axis=0)
+
+        return tf.function(lambda own: self.strategy.run(gathered, args=(own,)))
 
     @contextlib.contextmanager
     def talking(self) -> Iterator[None]:

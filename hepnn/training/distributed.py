@@ -29,7 +29,7 @@ import tensorflow as tf
 from hepnn.data.feed import Memory
 from hepnn.errors import RecipeError
 from hepnn.run import Events
-from hepnn.training import engine, finite
+from hepnn.training import engine, finite, optimizers
 from hepnn.training.choice import batch_level
 from hepnn.training.devices import Devices
 from hepnn.training.rules import RULES, Rule
@@ -61,6 +61,8 @@ class Replicas:
     ------
     RecipeError
         If the network, the batch or a callback is for one device only.
+    RunError
+        If a worker is lost.
     """
 
     def __init__(
@@ -84,7 +86,8 @@ class Replicas:
         if isinstance(train, Memory):
             self._held = self._on_each(train.events)
         self._validation = engine.Validation(driven, validation, batch)
-        with self._strategy.scope(), tf.variable_creator_scope(_widened):
+        scope, wide = self._strategy.scope(), tf.variable_creator_scope(_widened)
+        with devices.talking(), scope, wide:
             self._twin = _copy(driven, again)
             self._twin.optimizer.build(self._twin.trainable_variables)
             first = train.events if isinstance(train, Memory) else train.first()
@@ -262,7 +265,8 @@ def _insist(
 def _copy(driven: keras.Model, again: Callable[[keras.Model], Any]) -> Any:
     """Return a compiled copy of what is driven, which takes its batches' shares together."""
     network = driven.network if isinstance(driven, Rule) else driven
-    clone = keras.models.clone_model(network)
+    # `clone_model` would compile the copy too, by a config that no own optimizer can have.
+    clone = keras.Model.from_config(network.get_config())
     for ours, theirs in zip(clone.variables, network.variables, strict=True):
         for name in ("constraint", "regularizer", "trainable"):
             if getattr(ours, name) is not getattr(theirs, name):
@@ -273,7 +277,26 @@ def _copy(driven: keras.Model, again: Callable[[keras.Model], Any]) -> Any:
         if hasattr(layer, "get_minimal_i"):
             layer.get_minimal_i = _over_all(layer.get_minimal_i)
         vars(layer)["_losses"] = _Losses()
-    return again(clone)
+    twin = again(clone)
+    _add_up(twin.optimizer)
+    return twin
+
+
+def _add_up(optimizer: Any) -> None:
+    """Let an optimizer see the gradient of the whole batch.
+
+    Keras adds the devices' shares up last: behind clipping, and behind the look for infinities
+    of what scales the loss.
+    """
+    innermost = optimizers.inner(optimizer)
+    apply, summed = optimizer.apply, innermost._all_reduce_sum_gradients  # noqa: SLF001
+
+    def of_all(gradients: Any, variables: Any) -> None:
+        pairs = summed(zip(gradients, variables, strict=True))
+        apply([gradient for gradient, _ in pairs], variables)
+
+    vars(optimizer)["apply"] = of_all
+    vars(innermost)["_all_reduce_sum_gradients"] = lambda pairs: pairs
 
 
 class _Losses(threading.local):

@@ -273,10 +273,10 @@ def test_the_samples_are_whole(key):
 
 @pytest.mark.parametrize(("name", "column"), [("", "boxes"), ("segmentation", "mask")])
 def test_the_cards_fill_the_pictures(hep, name, column):
-    from hepnn.data import dataset, division
+    from hepnn.data import dataset, reading
 
     table = pq.read_table(COMMITTED / name / "sample.parquet").slice(0, 20)
-    loaded = division.read(dataset.open_dataset(COMMITTED / name))
+    loaded = reading.read(dataset.open_dataset(COMMITTED / name))
     # The card gives the network the inverse hyperbolic sine of the momenta.
     assert np.allclose(loaded.x[:20], np.arcsinh(images(table)), atol=1e-5)
     assert np.array_equal(loaded.y[:20], fixed(table, column))

@@ -11,7 +11,7 @@ import pytest
 from clouds import FEATURES, three_clouds, write_card, write_events
 
 from hepnn.data import dataset as datasets
-from hepnn.data import division
+from hepnn.data import division, on_disk, reading
 from hepnn.data.division import Divided
 from hepnn.errors import DataError, RecipeError
 from hepnn.recipe import FractionSplits
@@ -19,7 +19,7 @@ from hepnn.run import Events
 
 
 def read(folder: Path | str, inputs: list[str] | None = None) -> Events:
-    return division.read(datasets.open_dataset(folder, inputs))
+    return reading.read(datasets.open_dataset(folder, inputs))
 
 
 def divide(folder: Path, limit: int | None = None, **splits: float) -> Divided:
@@ -202,7 +202,7 @@ def test_a_damaged_file_is_skipped_only_when_the_card_says_so(shards: Path) -> N
     source = {"format": "parquet", "files": ["part*.parquet"], "skip_unreadable": True}
     write_card(shards, source=source)
     data = datasets.open_dataset(shards)
-    assert len(division.read(data)) == 900
+    assert len(reading.read(data)) == 900
     assert list(data.assembler.survey.skipped) == [str(bad)]
 
 
@@ -284,7 +284,7 @@ def test_on_disk_every_event_is_where_it_is_in_memory(
     write_card(shards, **{"source": source, **changes})
     data = datasets.open_dataset(shards)
     memory = division.divide(data, 700)
-    disk = division.divide_on_disk(data, tmp_path / "stream", 700)
+    disk = on_disk.divide(data, tmp_path / "stream", 700)
     pieces = [events for events, _ in disk.train.pieces(1, 0, 32)]
     streamed = set().union(*map(_rows, pieces))
     assert streamed == _rows(memory.train.events)
@@ -304,7 +304,7 @@ def test_a_disk_that_is_too_small_is_told_before_it_is_filled(
     room = shutil.disk_usage(tmp_path)._replace(free=100)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room)
     with pytest.raises(DataError, match="needs 0.0 GB of disk, 0.0 are free"):
-        division.divide_on_disk(datasets.open_dataset(shards), tmp_path / "stream")
+        on_disk.divide(datasets.open_dataset(shards), tmp_path / "stream")
 
 
 def test_the_hash_of_an_event_decides_in_whichever_file_it_is(shards: Path) -> None:

@@ -326,10 +326,10 @@ def test_the_samples_one_cut_roc_is_the_cards(sample):
 
 
 def test_the_card_gives_the_tracks_as_stored(hep, sample):
-    from hepnn.data import dataset, division
+    from hepnn.data import dataset, reading
 
     data = dataset.open_dataset("heavy-flavour")
-    x = division.read(data).x[:50]
+    x = reading.read(data).x[:50]
     names = [feature.name for feature in data.features]
     first = sample.slice(0, 50)
     for jet, (d0, sigma, pt) in enumerate(

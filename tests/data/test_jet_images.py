@@ -214,9 +214,9 @@ def test_the_sample_is_whole(sample):
 
 
 def test_the_card_fills_the_pictures_that_histograms_give(hep, sample):
-    from hepnn.data import dataset, division
+    from hepnn.data import dataset, reading
 
-    images = division.read(dataset.open_dataset("jet-images")).x[:25]
+    images = reading.read(dataset.open_dataset("jet-images")).x[:25]
     assert images.shape[1:] == (32, 32, 3)
     found = points(sample.slice(0, 25))
     edges = np.linspace(-0.8, 0.8, 33)

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from hepnn.data import dataset as datasets
-from hepnn.data import division, inspect
+from hepnn.data import division, inspect, reading
 from hepnn.errors import DataError
 from hepnn.run import Events
 
@@ -60,7 +60,7 @@ Z_CARD: dict[str, Any] = {
 @needs_data
 def test_a_z_candidate_classifier(tmp_path: Path) -> None:
     data = datasets.open_dataset(write(tmp_path, ZMUMU, **Z_CARD))
-    events = division.read(data)
+    events = reading.read(data)
     with uproot.open(ZMUMU) as file:
         flat = file["events"].arrays(library="np")
     keep = (flat["pt1"] > 5) & (flat["pt2"] > 5)
@@ -102,7 +102,7 @@ def test_a_dimuon_mass_regression(tmp_path: Path) -> None:
         "labels": {"kind": "values", "targets": [{"name": "M", "unit": "GeV"}]},
         "splits": {"seed": 1},
     }
-    events = division.read(datasets.open_dataset(write(tmp_path, ZMUMU, **card)))
+    events = reading.read(datasets.open_dataset(write(tmp_path, ZMUMU, **card)))
     with uproot.open(ZMUMU) as file:
         flat = file["events"].arrays(["M", "pt1", "pt2"], library="np")
     keep = (flat["pt1"] > 5) & (flat["pt2"] > 5)
@@ -127,7 +127,7 @@ def test_muons_as_a_sequence(tmp_path: Path) -> None:
         "weights": {"column": "EventWeight"},
     }
     data = datasets.open_dataset(write(tmp_path, HZZ, **card))
-    events = division.read(data)
+    events = reading.read(data)
     with uproot.open(HZZ) as file:
         jagged = file["events"].arrays(["Muon_Px", "Muon_Py", "Muon_Charge", "EventWeight"])
     jagged = jagged[ak.num(jagged["Muon_Px"]) > 0]
@@ -173,7 +173,7 @@ JETS: dict[str, Any] = {
 @needs_data
 def test_jets_of_nanoaod(tmp_path: Path) -> None:
     data = datasets.open_dataset(write(tmp_path, NANOAOD, **JETS))
-    events = division.read(data)
+    events = reading.read(data)
     names = ["Jet_pt", "Jet_eta", "Jet_btagDeepFlavB", "Jet_genJetIdx", "MET_pt", "Muon_pt"]
     with uproot.open(NANOAOD) as file:
         jagged = file["Events"].arrays(names)
@@ -216,7 +216,7 @@ def test_what_is_wrong_is_said_in_a_line(
     tmp_path: Path, card: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(DataError, match=message) as error:
-        division.read(datasets.open_dataset(write(tmp_path, NANOAOD, **{**JETS, **card})))
+        reading.read(datasets.open_dataset(write(tmp_path, NANOAOD, **{**JETS, **card})))
     assert "\n" not in str(error.value)
 
 
@@ -235,7 +235,7 @@ def test_an_inspection_counts_what_a_card_leaves_out(tmp_path: Path) -> None:
     folder = write(tmp_path, NANOAOD, **JETS)
     plot = tmp_path / "jets.svg"
     found = inspect.summarize(folder, plot)
-    events = division.read(datasets.open_dataset(folder))
+    events = reading.read(datasets.open_dataset(folder))
     assert found["events"] == len(events)
     assert found["read"]["examples"] - found["read"]["selection"] == len(events)
     rows = {row["feature"]: row for row in found["groups"]["jet"]["features"]}

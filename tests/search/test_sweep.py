@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from clouds import small_recipe
 
-from hepnn import cli, deployment, evaluation, pipeline
+from hepnn import cli, deployment, evaluation, pipeline, series
 from hepnn.errors import RecipeError
 from hepnn.run import open_run
 from hepnn.search import figures
@@ -138,3 +138,11 @@ def test_an_unknown_figure_is_told() -> None:
     for name, message in (("acuracy", "did you mean 'accuracy'"), ("confusion", "is no number")):
         with pytest.raises(RecipeError, match=message):
             figures.figure(metrics, name)
+
+
+def test_the_stage_that_settings_share_is_for_no_target(clouds_folder, tmp_path) -> None:
+    """A target that takes fixed point alone refuses the float stage when it is the last one."""
+    content = small_recipe(clouds_folder) | {"targets": [{"name": "rtl"}]}
+    assert content["compress"]
+    shared = series.of_float(content, {"seed": 1}, tmp_path).recipe
+    assert not shared.targets and not shared.compress

@@ -26,17 +26,34 @@ from hepnn.errors import HepnnError  # noqa: E402
 from hepnn.recipe import Architecture, Fit  # noqa: E402
 from hepnn.run import Events  # noqa: E402
 from hepnn.tasks.classify import Classify  # noqa: E402
-from hepnn.training import checkpoint, fit, network  # noqa: E402
+from hepnn.training import checkpoint, distillation, fit, network  # noqa: E402
 from hepnn.training import devices as devices_module  # noqa: E402
 
 STEPS, BATCH = 20, 64
 
+#: What the fit of a kind has besides.
+SETTINGS: dict[str, dict[str, Any]] = {
+    "clipped": {
+        "clip": {"global_norm": 0.05},
+        "average": 0.9,
+        "optimizer": {"name": "momentum", "weight_decay": 0.01},
+        "schedule": {"name": "plateau", "patience": 1, "least": 10.0, "warmup": 0.1},
+    },
+    "taught": {"teacher": "another", "teacher_weight": 0.7, "clip": {"norm": 0.05}},
+    "scaled": {"precision": "mixed_float16", "clip": {"value": 0.01}},
+}
 
-def events() -> Events:
+
+def events(kind: str = "float") -> Events:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(STEPS * BATCH, 6)).astype(np.float32)
     y = np.argmax(x[:, :3] + rng.normal(size=(len(x), 3)) / 2, axis=1)
-    return Events(x, y, rng.uniform(0.5, 2, len(x)).astype(np.float32))
+    weight = rng.uniform(0.5, 2, len(x)).astype(np.float32)
+    if kind == "taught":
+        y = distillation.beside(y, rng.normal(size=(len(x), 3)))
+    if kind == "scaled":
+        weight[7] = 3000  # its share of the gradient is beyond float16, that of no other device
+    return Events(x, y, weight)
 
 
 def plain(kind: str) -> Any:
@@ -55,12 +72,12 @@ def plain(kind: str) -> Any:
 
 def losses(kind: str, devices: devices_module.Devices | None) -> dict[str, Any]:
     """Return the history of a hundred steps, and the trained weights."""
-    model, data = plain(kind), events()
+    model, data = plain(kind), events(kind)
     found = fit.fit(
         model,
         data,
         data,
-        Fit(epochs=100 // STEPS, batch=BATCH, keep="last"),
+        Fit(epochs=100 // STEPS, batch=BATCH, keep="last", **SETTINGS.get(kind, {})),
         loss=Classify().loss(),
         metrics=Classify().metrics(),
         seed=3,
@@ -82,6 +99,7 @@ def differences(kind: str, devices: devices_module.Devices) -> dict[str, Any]:
             for name in shared
         },
         "loss": [one["history"]["loss"][-1], several["history"]["loss"][-1]],
+        "norms": one["history"].get("gradient_norm"),
         "weights": float(max(np.max(np.abs(a - b)) for a, b in pairs)),
     }
 
@@ -100,7 +118,7 @@ def mirrored() -> dict[str, Any]:
     devices = devices_module.Devices("mirrored")
     devices.open()
     found: dict[str, Any] = {
-        kind: differences(kind, devices) for kind in ("normalized", "quantized")
+        kind: differences(kind, devices) for kind in ("normalized", "quantized", *SETTINGS)
     }
     odd = Fit(epochs=1, batch=63)
     found["odd"] = said(
@@ -143,7 +161,8 @@ def workers(recipe: str, runs: str) -> dict[str, Any]:
     assert devices.member is not None
     number = devices.member.number
     devices.meet(recipe="the same")
-    found: dict[str, Any] = {"number": number, "float": differences("float", devices)}
+    kinds = ("float", "clipped")
+    found: dict[str, Any] = {"number": number, **{k: differences(k, devices) for k in kinds}}
     found["data"] = said(lambda: devices.meet(recipe="the same", data=f"data {number}"))
     Path(sys.argv[2]).write_text(json.dumps(found))
 

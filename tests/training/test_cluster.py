@@ -46,6 +46,12 @@ def test_without_workers_there_is_no_cluster(environment: dict[str, str]) -> Non
         ("nonsense", "TF_CONFIG is no JSON"),
         ("[1]", "TF_CONFIG is no JSON"),
         ('{"cluster": {"worker": ["a:1"]}, "task": {"index": 3}}', "task 3 of 1 workers"),
+        ('{"cluster": {"worker": ["a:1"]}, "task": {"index": -1}}', "task -1 of 1 workers"),
+        ('{"cluster": {"worker": "a:1"}}', "'a' is no address host:port"),
+        (
+            '{"cluster": {"worker": ["a:1"]}, "task": {"type": "evaluator"}}',
+            "a task of type 'evaluator'; a training has chief and worker",
+        ),
     ],
 )
 def test_a_wrong_tf_config_is_refused(text: str, said: str) -> None:
@@ -78,6 +84,8 @@ def test_slurm_is_understood() -> None:
         {"SLURM_STEP_NODELIST": "node[1-3]"},
         {"SLURM_STEP_TASKS_PER_NODE": "2(x2)"},
         {"SLURM_PROCID": "x"},
+        {"SLURM_PROCID": "2"},
+        {"SLURM_STEP_NUM_TASKS": "two"},
     ],
 )
 def test_wrong_slurm_variables_are_refused(changes: dict[str, str]) -> None:
@@ -108,6 +116,8 @@ def test_htcondors_node_file_is_understood(tmp_path: Path) -> None:
     del environment["TF_CONFIG"]
     with pytest.raises(HepnnError, match="no line for worker 1 of 2"):
         cluster.find(environment)
+    with pytest.raises(HepnnError, match="_CONDOR_NPROCS is no number: '1x'"):
+        cluster.find({**environment, "_CONDOR_NPROCS": "1x"})
     (tmp_path / "nodes").write_text("0 a.pool\n")
     with pytest.raises(HepnnError, match="expected lines `number host port`"):
         cluster.find(environment)

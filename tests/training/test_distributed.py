@@ -83,7 +83,7 @@ def workers(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> di
     }
 
 
-@pytest.mark.parametrize("kind", ["normalized", "quantized"])
+@pytest.mark.parametrize("kind", ["normalized", "quantized", "clipped", "taught"])
 def test_two_devices_of_one_machine_give_one_devices_loss(
     mirrored: dict[str, Any], kind: str
 ) -> None:
@@ -92,10 +92,20 @@ def test_two_devices_of_one_machine_give_one_devices_loss(
     assert {"loss", "accuracy", "val_loss", "learning_rate"} <= set(found["metrics"])
     assert max(found["history"].values()) < TOLERANCE, found
     assert found["weights"] < 1e-4
+    if kind in ("clipped", "taught"):  # it was clipped, and by far
+        assert min(found["norms"]) > 0.1
 
 
-def test_two_workers_give_one_devices_loss(workers: dict[str, Any]) -> None:
-    first, second = (found["float"] for found in workers["found"])
+def test_what_is_infinite_on_one_device_is_so_on_all(mirrored: dict[str, Any]) -> None:
+    found = mirrored["scaled"]
+    # Sums in half of the bits; a step that one device skipped alone would leave no number.
+    assert max(found["history"].values()) < 1e-3, found
+    assert found["weights"] < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["float", "clipped"])
+def test_two_workers_give_one_devices_loss(workers: dict[str, Any], kind: str) -> None:
+    first, second = (found[kind] for found in workers["found"])
     assert first["engines"] == ["epoch", "replicas"]
     assert max(first["history"].values()) < TOLERANCE, first
     assert first["loss"] == second["loss"]  # of all devices, the same everywhere

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from hepnn import tables
 from hepnn.recipe import Fit
+from hepnn.training import optimizers
 from hepnn.training.alter import AUGMENT, NOISE
 from hepnn.training.alter.batch import Batch
 from hepnn.training.alter.draws import Draws
@@ -88,8 +89,9 @@ class Alteration:
 
         def changed(data: Any) -> Any:
             x, y, *weight = data
-            # The property counts the updates where gradients are accumulated over steps.
-            step = tf.cast(model.optimizer._iterations, tf.int64)  # noqa: SLF001
+            # The property counts the updates where gradients are accumulated over steps; the
+            # optimizer that scales the loss counts nothing.
+            step = tf.cast(optimizers.inner(model.optimizer)._iterations, tf.int64)  # noqa: SLF001
             # Of several devices each has random numbers of its own.
             device = tf.distribute.get_replica_context().replica_id_in_sync_group
             step += tf.cast(device, tf.int64) * _STEPS

@@ -32,7 +32,6 @@ class Draws:
     """
 
     def __init__(self, seed: tuple[int, ...], step: Any) -> None:
-        self.seed = seed
         words = np.random.SeedSequence(seed).generate_state(1, np.uint64)
         self._key = tf.constant(words, tf.uint64)
         self._step = tf.cast(step, tf.uint64) * tf.constant(_A_STEP, tf.uint64)

@@ -39,6 +39,8 @@ class Inputs:
         Whether the labels are the scaled inputs themselves.
     noisy : bool
         Whether the network's inputs are random numbers anyway.
+    seed : int
+        Of what is done to an event once and for all.
     offset, width : np.ndarray
         Of the scaled inputs `z = (x - offset) / width`, `(features,)`.
     """
@@ -52,6 +54,7 @@ class Inputs:
     pixels: bool = False
     reconstructs: bool = False
     noisy: bool = False
+    seed: int = 0
     offset: np.ndarray = field(default_factory=lambda: np.zeros(1))
     width: np.ndarray = field(default_factory=lambda: np.ones(1))
 
@@ -120,5 +123,6 @@ def _of(recipe: Recipe, entry: Mapping[str, Any], **scaling: np.ndarray) -> Inpu
         pixels=task.LABELS == "mask",
         reconstructs=task.SCALED == "inputs" and not task.FROM_NOISE,
         noisy=task.FROM_NOISE,
+        seed=recipe.seed,
         **scaling,
     )

@@ -1,9 +1,9 @@
 """Labels that are wrong: `P(y' = k | y) = rate / (classes - 1)` for every other class k.
 
-With `fixed` the random numbers are made of the bits of the event's own inputs, so that an event
-has the same label in every epoch, wherever it lies, streamed or in memory: a multiply-add hash
-(M. Dietzfelbinger, STACS 1996) and a mixer of xor-shifts and multiplications, as
-in MurmurHash3.
+With `fixed` the random numbers are made of the recipe's seed and the bits of the event's own
+inputs, so that an event has the same label in every epoch and every stage, wherever it lies,
+streamed or in memory: a multiply-add hash (M. Dietzfelbinger, STACS 1996) and a mixer of
+xor-shifts and multiplications, as in MurmurHash3.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def change(batch: Batch, settings: LabelNoise, inputs: Inputs, draws: Draws) -> 
     y = batch.y
     first = y if len(y.shape) == 1 else y[:, 0]
     if settings.fixed:
-        chance, which = (_of_event(batch.clean, draws.seed, number) for number in range(2))
+        chance, which = (_of_event(batch.clean, inputs.seed, number) for number in range(2))
     else:
         chance, which = draws.uniform(tf.shape(first)), draws.uniform(tf.shape(first))
     others = inputs.classes - 1
@@ -39,10 +39,10 @@ def change(batch: Batch, settings: LabelNoise, inputs: Inputs, draws: Draws) -> 
     return batch._replace(y=tf.concat([wrong[:, None], y[:, 1:]], axis=1))
 
 
-def _of_event(x: Any, seed: tuple[int, ...], number: int) -> Any:
+def _of_event(x: Any, seed: int, number: int) -> Any:
     """Return a number in (0, 1) for each event, float32, of its bits alone."""
     size = int(np.prod(x.shape[1:]))
-    rng = np.random.default_rng([*seed, number])
+    rng = np.random.default_rng([seed, number])
     odd = (rng.integers(0, 2**31, size, np.int64) * 2 + 1).astype(np.uint32)
     bits = tf.bitcast(tf.reshape(x, [-1, size]), tf.int32)
     summed = tf.reduce_sum(bits * tf.constant(odd.view(np.int32)), axis=1)

@@ -67,7 +67,8 @@ def _numbers(inputs: Inputs, settings: Any) -> str | None:
 
 
 def _axis(inputs: Inputs, settings: Any) -> str | None:
-    if inputs.kind in ("image", "sequence"):
+    axes = {"image": 2, "sequence": 1}.get(inputs.kind, 0)
+    if max(inputs.shape[:axes], default=1) > 1:
         return None
     return _wants("an axis that a frequency is of, as images and sequences have", inputs)
 
@@ -111,7 +112,8 @@ def _jets(inputs: Inputs, settings: Any) -> str | None:
         return f"the inputs lack {momenta[absent[0]]!r}, the {absent[0]} of the constituents"
     for name, text in momenta["derived"].items():
         if name in inputs.names:
-            Formula(text, inputs.names, f"dataset {inputs.dataset}: momenta.derived.{name}")
+            known = [one for one in inputs.names if one not in momenta["derived"]]
+            Formula(text, known, f"dataset {inputs.dataset}: momenta.derived.{name}")
     return None
 
 

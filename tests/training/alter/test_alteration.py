@@ -108,6 +108,24 @@ def test_every_step_is_changed_in_its_own_way() -> None:
     assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.2
 
 
+def test_steps_are_counted_where_the_loss_is_scaled() -> None:
+    import keras
+    import tensorflow as tf
+
+    from hepnn.training import optimizers
+    from hepnn.training.alter.alteration import Alteration
+
+    plan = Fit(precision="mixed_float16", noise={"gaussian": {"sigma": 1.0}})
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
+    model.compile(optimizers.optimizer(plan, 1), "mse")
+    seen, step = [], model.train_step
+    vars(model)["train_step"] = lambda data: (seen.append(data[0].numpy()), step(data))
+    Alteration(plan, table_inputs(4)).attach(model, seed=1)
+    for _ in range(2):
+        model.train_step((tf.zeros((50, 4)), tf.zeros((50, 1))))
+    assert abs(np.corrcoef(*(one.ravel() for one in seen))[0, 1]) < 0.2
+
+
 def test_what_is_reconstructed_has_the_augmentation_and_no_noise() -> None:
     rng = np.random.default_rng(0)
     x = rng.integers(0, 16, (40, 8, 8, 1)).astype(np.float32)
@@ -172,6 +190,15 @@ def test_a_jet_without_its_azimuth_is_not_turned() -> None:
         refuse.check(loaded, open_dataset("jets/constituents", chosen))
 
 
+def test_what_has_one_place_has_no_frequency() -> None:
+    from hepnn.training.alter.alteration import Alteration
+
+    plan = Fit(noise={"coloured": {"sigma": 1.0}})
+    with pytest.raises(RecipeError, match="wants an axis that a frequency is of"):
+        Alteration(plan, image_inputs((1, 1, 3)))
+    Alteration(plan, image_inputs((1, 2, 3)))
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [
@@ -179,6 +206,8 @@ def test_a_jet_without_its_azimuth_is_not_turned() -> None:
         ("fit.noise.gauss.sigma=1", "unknown key 'fit.noise.gauss'"),
         ("fit.augment.rotation={}", "fit.augment.rotation.degrees"),
         ("fit.noise.occlusion.patches=2", "give either rate or size"),
+        ("fit.noise.gaussian.sigma=.inf", "fit.noise.gaussian.sigma: Input should be a finite"),
+        ("fit.augment.smearing.scale=.inf", "fit.augment.smearing.scale: Input should be a finite"),
     ],
 )
 def test_a_bad_setting_is_one_line(setting: str, message: str) -> None:

@@ -159,6 +159,15 @@ def test_splitting_keeps_the_total_pt_exactly_and_all_else() -> None:
         assert {tuple(one) for one in split[split[:, 7] > 0, 1:3]} == places
 
 
+def test_what_follows_from_what_follows_is_refused() -> None:
+    from hepnn.errors import RecipeError
+
+    inputs = _inputs()
+    inputs.group["momenta"]["derived"] = {**DERIVED, "pt_eta": "distance * eta"}
+    with pytest.raises(RecipeError, match="momenta.derived.pt_eta: .* no feature 'distance'"):
+        changed(inputs, _jets(4), augment={"smearing": {}})
+
+
 def test_a_transformed_pt_is_taken_back_and_forth() -> None:
     x = _jets()
     logarithmic = x.copy()

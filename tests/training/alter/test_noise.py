@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from changes import changed, image_inputs, table_inputs
@@ -50,7 +52,10 @@ def test_labels_flip_at_the_rate_and_evenly(fixed: bool, classes: int) -> None:
     order = rng.permutation(len(x))
     _, again = changed(inputs, x[order], y[order], noise=noise, step=5)
     assert np.array_equal(again, found[order]) == fixed
-    _, other = changed(inputs, x, y, noise=noise, seed=2)
+    # Another stage of the same recipe: as many others, or the very same.
+    _, staged = changed(inputs, x, y, noise=noise, seed=2)
+    assert np.array_equal(staged, found) == fixed
+    _, other = changed(dataclasses.replace(inputs, seed=2), x, y, noise=noise, seed=2)
     both = ((other != y) & wrong).mean()
     assert both == pytest.approx(0.04, abs=0.01)
 
