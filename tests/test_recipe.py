@@ -101,6 +101,7 @@ def test_null_takes_a_section_of_a_fit_out() -> None:
 
 def test_numbers_in_scientific_notation_are_numbers() -> None:
     assert recipe.parse_override("fit.learning_rate=1e-3") == ("fit.learning_rate", 1e-3)
+    assert recipe.parse_override("a=[1e-3, {low: 1e-4}, b]")[1] == [1e-3, {"low": 1e-4}, "b"]
 
 
 def test_a_dumped_recipe_loads_to_the_same() -> None:

@@ -258,10 +258,19 @@ def parse_override(text: str, option: str = "--set") -> tuple[str, Any]:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise RecipeError(f"{option} {text!r}: the value is not YAML") from error
-    if isinstance(parsed, str):  # YAML 1.1 reads 1e-3 as text
+    return key, _numbers(parsed)
+
+
+def _numbers(value: Any) -> Any:
+    """Return a value with the numbers that YAML 1.1 reads as text, as 1e-3."""
+    if isinstance(value, list):
+        return [_numbers(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _numbers(one) for key, one in value.items()}
+    if isinstance(value, str):
         with contextlib.suppress(ValueError):
-            parsed = float(parsed)
-    return key, parsed
+            return float(value)
+    return value
 
 
 def dump(recipe: Recipe) -> str:

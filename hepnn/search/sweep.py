@@ -38,7 +38,7 @@ def sweep(
     recipe, overrides
         As of `pipeline.train`; the recipe has compression steps.
     settings
-        Values by dotted key: `{"compress.prune.sparsity": [0.5, 0.75]}`.
+        Values by dotted key of `compress`: `{"compress.prune.sparsity": [0.5, 0.75]}`.
     seeds
         Each is a training of its own; the recipe's by default.
     metric
@@ -59,7 +59,8 @@ def sweep(
     Raises
     ------
     RecipeError
-        If there is nothing to sweep over, or a key, the metric or the cost is unknown.
+        If there is nothing to sweep over, or a key, the metric or the cost is unknown or cannot be
+        swept over, or the folder is of another sweep.
     HepnnError
         As `pipeline.train`.
     """
@@ -67,14 +68,21 @@ def sweep(
         raise RecipeError("nothing to sweep over: --sweep compress.prune.sparsity=[0.5,0.75]")
     chosen = combinations(settings)
     base = {**(overrides or {}), "targets": [], "search": {}}
-    seeds = seeds or [pipeline.load(recipe, base).seed]
+    loaded = pipeline.load(recipe, base)
+    if not loaded.compress:
+        raise RecipeError("the recipe has no compression steps to sweep over")
+    for key in settings:
+        if not key.startswith("compress."):
+            raise RecipeError(
+                f"--sweep {key}: all settings go on from one float stage, so that keys of compress "
+                "alone can be swept; hepnn tune searches any"
+            )
+    seeds = seeds or [loaded.seed]
     series.insist_on_distinct("seed", seeds)
     for key, values in settings.items():
         series.insist_on_distinct(f"{key}: value", values)
     wanted = [pipeline.load(recipe, {**base, **setting}) for setting in chosen]
     for one in wanted:  # before anything is trained
-        if not one.compress:
-            raise RecipeError("the recipe has no compression steps to sweep over")
         figures.insist_on_costs([cost], one)
     pipeline.survey(wanted[0], folder)
     reached = rehearsal.metrics(wanted[0])

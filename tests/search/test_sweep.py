@@ -103,7 +103,7 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
     assert [one["runs"] for one in again["points"]] == [one["runs"] for one in document["points"]]
     assert again["cost"] == "ebops" and 0 < again["points"][0]["metric"] < 1
     with pytest.raises(RecipeError, match="has another recipe: give another --out"):
-        sweeps.sweep(recipe, {"compress.prune.sparsity": [0.3]}, folder=folder)
+        sweeps.sweep(recipe, {"compress.quantize.beta.last": [1e-4]}, folder=folder)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +112,7 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
         ({"settings": {}}, "nothing to sweep over"),
         ({"settings": {"compress.prune.sparsity": []}}, "nothing to sweep over"),
         ({"settings": {"compress.prune.sparsty": [0.1]}}, "unknown key .*sparsty"),
+        ({"settings": {"fit.epochs": [1]}}, "keys of compress alone can be swept"),
         ({"metric": "acuracy"}, "did you mean 'accuracy'"),
         ({"seeds": [1, 2, 1]}, "seed 1 is given twice"),
         ({"settings": {"compress.prune.sparsity": [0.5, 0.5]}}, "value 0.5 is given twice"),
@@ -120,7 +121,11 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
     ],
 )
 def test_what_cannot_be_swept_is_refused_first(changes, message, clouds_folder, tmp_path) -> None:
-    options = {"settings": SETTINGS, "folder": tmp_path / "out", **changes}
+    options = {
+        "settings": {"compress.prune.sparsity": [0.6]},
+        "folder": tmp_path / "out",
+        **changes,
+    }
     with pytest.raises(RecipeError, match=message):
         sweeps.sweep(small_recipe(clouds_folder), options.pop("settings"), **options)
     assert not (tmp_path / "out").exists()
