@@ -87,7 +87,7 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
         return Plan(
             stage="quantized",
             prepare=hold,
-            callbacks=lambda epochs, steps: [],
+            callbacks=lambda epochs: [],
             finish=lambda model, events: None,
             vocabulary="qkeras",
             options=options,
@@ -101,7 +101,7 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
     return Plan(
         stage="quantized",
         prepare=hold,
-        callbacks=lambda epochs, steps: [BetaRamp(step.beta, epochs, step.ebops)],
+        callbacks=lambda epochs: [BetaRamp(step.beta, epochs, step.ebops)],
         finish=set_ranges,
         vocabulary="hgq",
         options=options,

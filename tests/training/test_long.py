@@ -59,7 +59,7 @@ def _trained(
         Fit(epochs=5, batch=300, engine=engine),
         loss=Classify().loss(),
         metrics=Classify().metrics(),
-        callbacks=plan.callbacks(5, 7),
+        callbacks=plan.callbacks(5),
         seed=3,
         checkpoint=checkpoint,
         progress=progress,
