@@ -6,6 +6,11 @@ events that no fate is known of at three times the capacity, and `over_POLICY_gr
 loop's memory grew by from the middle of that stream to its end. `kill_unaccounted` are events
 unaccounted when workers are killed in the middle, `kill_replaced` says how many were.
 
+What the machine itself takes away is measured beside it: `machine_held_share` is the share of
+the time that processes which do nothing but read the clock, as many as the stream has, are not
+run for longer than the deadline, and `machine_longest_us` the longest of these pauses. A stream
+cannot do better: every event of such a pause is late, and about as many while the queue empties.
+
     python benchmarks/trigger_stream.py RUN --seconds 600 --json
 """
 
@@ -13,8 +18,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +71,21 @@ class Kills:
             os.kill(loop.workers.processes[0], signal.SIGKILL)  # type: ignore[attr-defined]
 
 
+def held_up(seconds: float) -> tuple[float, float]:
+    """Return the share of its time that this process is not run for, and the longest pause in us.
+
+    Pauses are those that are longer than the deadline.
+    """
+    pauses, last = [], time.monotonic_ns()
+    end = last + int(seconds * 1e9)
+    while last < end:
+        now = time.monotonic_ns()
+        if now - last > DEADLINE * 1e3:
+            pauses.append(now - last)
+        last = now
+    return sum(pauses) / (seconds * 1e9), max(pauses, default=0) / 1e3
+
+
 def unaccounted(document: dict[str, Any]) -> int:
     """Return events without a fate, or one where the sums of both sides differ."""
     account = document["account"]
@@ -85,9 +107,14 @@ def main() -> None:
         how = Settings(events=events, workers=arguments.workers, deadline=DEADLINE, **settings)
         return stream.stream(menu, "generator", how, during=look)
 
+    processes = arguments.workers + 1
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        machine = pool.map(held_up, [min(arguments.seconds, 60.0)] * processes, chunksize=1)
     capacity = run(200_000, arrivals="fast")["throughput_hz"]
     half = run(int(capacity / 2 * arguments.seconds), rate=capacity / 2)
     figures: dict[str, float] = {
+        "machine_held_share": sum(share for share, _ in machine) / processes,
+        "machine_longest_us": max(longest for _, longest in machine),
         "capacity_hz": capacity,
         "half_missed": half["missed_deadlines"],
         "half_missed_share": half["missed_share"],

@@ -96,7 +96,13 @@ def insist(document: dict[str, Any]) -> None:
     AgreementBroken
         One line naming the artefacts, and the first layer that differs where it is known.
     """
-    broken = []
+    if said := broken(document):
+        raise AgreementBroken("the promise is broken: " + "; ".join(said))
+
+
+def broken(document: dict[str, Any]) -> list[str]:
+    """Return each artefact whose promise is broken, and by how much, in words."""
+    said = []
     words = get_task(document.get("task", "classify")).WORDS
     for stage, found in document["stages"].items():
         for name, figures in found["artefacts"].items():
@@ -108,13 +114,12 @@ def insist(document: dict[str, Any]) -> None:
                     text += f", first in layer {figures['first_difference']!r}"
             else:
                 text = (
-                    f"refused: {figures['decision_flips']:.2%} of {words.decision}s "
-                    f"{words.flip}, {words.efficiency} shifts by "
+                    f"refused: {figures['decision_flips']:.2%} of {found['events']}"
+                    f" {words.decision}s {words.flip}, {words.efficiency} shifts by "
                     f"{figures['max_efficiency_shift']:.2%}"
                 )
-            broken.append(f"{name} of stage {stage}: {text}")
-    if broken:
-        raise AgreementBroken("the promise is broken: " + "; ".join(broken))
+            said.append(f"{name} of stage {stage}: {text}")
+    return said
 
 
 def compare(

@@ -70,9 +70,7 @@ def deploy(
         else request
         for request in requests
     ]
-    # Two of a recipe's requests may be one for a kit that takes one stage alone.
-    asked = [(one.name, one.part, kits.stage_of(one, run.stages)) for one in requests]
-    requests = [one for n, one in enumerate(requests) if asked[n] not in asked[:n]]
+    requests = one_a_folder(requests, run.stages, merging=kit is not None)
     for request in requests:
         targets.get(request.name)
         kits.of(request.name, request.kit, request.options)
@@ -115,6 +113,38 @@ def requests_of(
         mine = [request for request in wanted if request.name in served]
         wanted = mine or [TargetRequest(name=name) for name in served]
     return [request.model_copy(update=changed) for request in wanted]
+
+
+def one_a_folder(
+    requests: Sequence[TargetRequest], stages: Sequence[str], merging: bool = False
+) -> list[TargetRequest]:
+    """Return requests, one for each folder that is written.
+
+    Parameters
+    ----------
+    requests
+        What is shipped where.
+    stages
+        Of the run or recipe, in order.
+    merging
+        Whether they are for one kit: of two that mean the same stage to it the first is taken.
+
+    Raises
+    ------
+    TargetError
+        If the second would take the place of what the first has written.
+    """
+    found: dict[Path, TargetRequest] = {}
+    for request in requests:
+        own = request.model_copy(update={"stage": kits.stage_of(request, stages)})
+        label = agreement.label(request.name, request.part)
+        first = found.setdefault(Path(str(own.stage), label), own)
+        if first != own and not merging:
+            raise TargetError(
+                f"two targets are both {label} of stage {own.stage}, and have one folder: make"
+                " one of them, or say `stage` of one"
+            )
+    return list(found.values())
 
 
 def ship(run: Run, request: TargetRequest) -> None:

@@ -113,6 +113,8 @@ def findings(document: dict[str, Any]) -> None:
             )
         for key, value in entry["mend"].items():
             print(f"  {'changed' if document['fixed'] else 'change'} {key} to {value}")
+    for text in document["broken"]:
+        print(f"on the test events the promise is broken: {text}")
 
 
 def _range(one: dict[str, Any]) -> dict[str, Any]:
@@ -139,10 +141,12 @@ def threshold(chosen: dict[str, Any], as_json: bool) -> None:
         {"": chosen["score"], "value": f"{chosen['threshold']:.6g}"}
         | {"interval": _interval(chosen["threshold_interval"])}
     ]
-    for name in ("background", "signal_efficiency"):
+    # Where truth knows no signal, what counts as background is every event.
+    background = "accepted" if chosen["signal_efficiency"] is None else "background"
+    for name, title in (("background", background), ("signal_efficiency", "signal efficiency")):
         if (found := chosen[name]) is not None:
             rows.append(
-                {"": name.replace("_", " "), "value": f"{found['value']:.4g}"}
+                {"": title, "value": f"{found['value']:.4g}"}
                 | {"interval": _interval(found["interval"])}
             )
     table(rows)

@@ -45,7 +45,7 @@ def doctor(run: Run, *, stage: str | None = None, fix: bool = False) -> dict[str
         `findings` at the start; `mend`, the changes; `mended`; `ranges`, with the changes, what
         types hold against how far numbers can go. `inputs`: the events of validation
         and test with quantities outside of the range of those that types come from, by feature.
-        `holds`: whether all promises do.
+        `holds`: whether all promises do in the end, on the test events; `broken`: which do not.
 
     Raises
     ------
@@ -82,6 +82,7 @@ def doctor(run: Run, *, stage: str | None = None, fix: bool = False) -> dict[str
         "inputs": _inputs(run),
         "exports": found,
         "holds": document["holds"],
+        "broken": agreement.broken(document),
         "fixed": fix,
     }
 

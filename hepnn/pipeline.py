@@ -79,16 +79,9 @@ def train(
     loaded = recipe if isinstance(recipe, Recipe) else load(recipe, overrides)
     devices = devices or Devices()
     devices.meet(recipe=recipes.dump(loaded), versions=json.dumps(runs_module.versions()))
-    data = preparation.open_data(loaded)  # before anything is made on disk
-    if loaded.start:
-        runs_module.open_stage(loaded.start, runs)
-    teaching.check(loaded, data, runs)
-    refuse.check(loaded, data)
-    streamed = preparation.streams(loaded, data)
-    known = folding.check(loaded, data, streamed)
     if loaded.validation.several and devices.member is not None:
         raise RecipeError("validation: workers train one fold a time: set validation.fold")
-    parts = None if streamed else preparation.divided_in_memory(loaded, data, known)
+    data, parts, known = survey(loaded, runs)
     devices.open()
     run = runs_module.create(loaded, devices.folder(runs), name)
     if isinstance(recipe, str | Path):
@@ -111,6 +104,41 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     loaded = recipes.load(source, overrides)
     architectures.check_hyper(loaded.architecture.name, loaded.architecture.hyper)
     return loaded
+
+
+def survey(
+    loaded: Recipe, runs: Path
+) -> tuple[datasets.Dataset, Divided | None, reading.Whole | None]:
+    """Open a recipe's data, and see all that can be seen before anything is made on disk.
+
+    Parameters
+    ----------
+    loaded
+        The recipe.
+    runs
+        Folder that runs are looked up in by name.
+
+    Returns
+    -------
+    tuple
+        The dataset; its parts, unless they are streamed; and of folds its rows.
+
+    Raises
+    ------
+    HepnnError
+        If the targets, the data, the run to start from, a teacher, a change of the batches or
+        the folds are refused.
+    """
+    deployment.one_a_folder(loaded.targets, loaded.stages)
+    data = preparation.open_data(loaded)
+    if loaded.start:
+        runs_module.open_stage(loaded.start, runs)
+    teaching.check(loaded, data, runs)
+    refuse.check(loaded, data)
+    streamed = preparation.streams(loaded, data)
+    known = folding.check(loaded, data, streamed)
+    parts = None if streamed else preparation.divided_in_memory(loaded, data, known)
+    return data, parts, known
 
 
 def resume(

@@ -160,10 +160,11 @@ def _of_request(key: Any, model: _Once, request: TargetRequest, stage: str) -> l
     kept = _folder() / f"{digest.hexdigest()}.json"
     with suppress(HepnnError, KeyError, TypeError):
         return [{**row, "stage": stage} for row in files.read_json(kept)["rows"]]
+    made = model()  # imports TensorFlow as it should be
     from hepnn.targets.fixed_point import is_fixed_point
     from hepnn.training import network
 
-    part = network.up_to(model(), request.part)
+    part = network.up_to(made, request.part)
     owes_bits = any(is_fixed_point(layer) for layer in part.layers)
     offered = rewrites.offered(part) if not owes_bits else {}
     try:

@@ -78,7 +78,7 @@ def make(run: Run, stage: str, parts: Divided, how: How) -> None:
     task, of_targets = get_task(recipe.task), task_scaling.of(run)
     number = recipe.stages.index(stage)
     plan_of_fit = recipes.fit_of(recipe, stage)
-    seed = recipe.seed * 1000 + number
+    seed = recipes.seed_of(recipe, stage)
     keras.backend.clear_session()
     keras.utils.set_random_seed(seed)
 

@@ -34,8 +34,19 @@ def load(table: Mapping[str, str], name: str, noun: str) -> Any:
     >>> load({"root": "math:sqrt"}, "root", "function")(4.0)
     2.0
     """
-    if name not in table:
-        raise RecipeError(f"unknown {noun} {name!r}; {nearest(name, table)}")
+    insist(table, name, noun)
     module, _, attribute = table[name].partition(":")
     found = importlib.import_module(module)
     return getattr(found, attribute) if attribute else found
+
+
+def insist(table: Mapping[str, str], name: str, noun: str) -> None:
+    """See that a table has a row, without importing what it names.
+
+    Raises
+    ------
+    RecipeError
+        If it has not.
+    """
+    if name not in table:
+        raise RecipeError(f"unknown {noun} {name!r}; {nearest(name, table)}")

@@ -17,7 +17,7 @@ from hepnn.curves import curve as curves
 from hepnn.curves import decomposition, figures
 from hepnn.errors import DataError, HepnnError, RecipeError
 from hepnn.recipe import Curve
-from hepnn.run import open_run
+from hepnn.run import Run, open_run
 
 WANTED = Curve(over="train_limit", values=[40, 900], seeds=[1, 2])
 
@@ -98,17 +98,17 @@ def test_a_killed_curve_goes_on(drawn, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.rmtree(folder / "value2-seed2")
     (folder / curves.RESULT).unlink()
     (folder / "value1-seed1" / figures.KEPT).unlink()
-    trained, train = [], pipeline.train
+    trained, resume = [], pipeline.resume
 
-    def counted(*arguments: Any, **options: Any) -> Any:
-        trained.append(options["name"])
-        return train(*arguments, **options)
+    def counted(run: Run, **options: Any) -> Run:
+        trained.append(run.name)
+        return resume(run, **options)
 
-    monkeypatch.setattr(pipeline, "train", counted)
+    monkeypatch.setattr(pipeline, "resume", counted)
     assert curves.curve(recipe, WANTED, folder=folder) == document
     assert trained == ["value2-seed2"]
     other = {**recipe, "architecture": {"name": "mlp", "hidden": [9, 8]}}
-    with pytest.raises(RecipeError, match="is of another curve"):
+    with pytest.raises(RecipeError, match="has another recipe: give another --out"):
         curves.curve(other, WANTED, folder=folder)
 
 
@@ -133,6 +133,8 @@ def test_the_command_draws_and_prints_json(
     ("over", "message"),
     [
         ({"over": "train_limit", "values": [100, 5000]}, "the train split of dataset clouds has"),
+        ({"over": "train_limit", "values": [100, 100]}, "train_limit: value 100 is given twice"),
+        ({"over": "fit.augment", "values": [None, {"flip": {}}]}, "fit.augment.flip: wants images"),
         ({"over": "train_limt", "values": [100, 200]}, "unknown key 'train_limt'"),
         ({"over": "seed", "values": [1, 2]}, "its seeds are `seeds`"),
         ({"over": "architecture.hiden", "values": [[1], [2]]}, "hiden"),
@@ -143,8 +145,6 @@ def test_a_bad_curve_is_one_line(
     clouds_folder: Path, tmp_path: Path, over: dict[str, Any] | None, message: str
 ) -> None:
     wanted = None if over is None else Curve.model_validate({**over, "seeds": [1]})
-    if over is not None and over["values"][1] == 5000:
-        wanted = wanted.model_copy(update={"values": [5000, 100]})
     with pytest.raises(HepnnError) as refused:
         curves.curve(_recipe(clouds_folder), wanted, folder=tmp_path)
     assert message in str(refused.value) and "\n" not in str(refused.value)

@@ -17,6 +17,7 @@ from clouds import CLASSES, FEATURES
 from hepnn import declarations, deployment, files, handover, report
 from hepnn.errors import AgreementBroken, RunError, TargetError
 from hepnn.handover import ports
+from hepnn.recipe import TargetRequest
 from hepnn.run import Run, open_run
 from hepnn.targets import hls4ml, vectors
 from hepnn.targets import kit as kits
@@ -189,3 +190,24 @@ def test_numbers_have_names_units_and_bits() -> None:
         ("output", "top", "1", "out_0", "[5:0]", "ap_fixed<6,4>", "0.25", "", "-8", "7.75"),
     ]
     assert ports.csv(rows).splitlines()[1].startswith("input,pt[0],GeV,model_inp,[3:0],int4,0.5")
+
+
+def test_two_targets_that_would_share_a_folder_are_refused() -> None:
+    stages = ["float", "quantized"]
+
+    def of(*wanted: dict[str, Any], merging: bool = False) -> list[tuple[str, str | None]]:
+        requests = [TargetRequest(**one) for one in wanted]
+        found = deployment.one_a_folder(requests, stages, merging)
+        return [(one.name, one.stage) for one in found]
+
+    last, first = {"name": "tflite"}, {"name": "tflite", "stage": "float", "formats": ["int8"]}
+    assert of(first, last) == [("tflite", "float"), ("tflite", "quantized")]
+    assert of(last, {**last, "part": "z"}) == [("tflite", "quantized")] * 2
+    assert of(last, {**last, "stage": "quantized"}) == [("tflite", "quantized")]
+    with pytest.raises(TargetError, match="two targets are both tflite of stage quantized"):
+        of(last, {**last, "options": {"threads": 2}})
+    # A kit that takes one stage alone makes one of two.
+    mobile = {**last, "kit": "ethos-u"}
+    with pytest.raises(TargetError, match="both tflite of stage float"):
+        of(first, mobile)
+    assert of(first, mobile, merging=True) == [("tflite", "float")]

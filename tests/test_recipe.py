@@ -87,6 +87,19 @@ def test_an_override_that_is_none_is_refused(text: str) -> None:
         recipe.parse_override(text)
 
 
+def test_null_takes_a_section_of_a_fit_out() -> None:
+    sections = {"noise": {"gaussian": {"sigma": 0.1}}, "dropout": {"hidden": 0.5}}
+    written = {"name": "x", "dataset": "digits", "architecture": {"name": "mlp"}, "fit": sections}
+    without = recipe.load({**written, "fit": {}})
+    nothing = {f"fit.{key}": None for key in ("noise", "dropout", "augment", "regularize")}
+    assert recipe.load(written) != without
+    assert recipe.load(written, nothing) == without
+    step = {"step": "prune", "sparsity": 0.5, "fit": {"noise": None}}
+    pruned = recipe.load({**written, "compress": [step]})
+    assert recipe.fit_of(pruned, "pruned").noise == without.fit.noise
+    assert recipe.fit_of(pruned, "pruned").dropout == pruned.fit.dropout
+
+
 def test_numbers_in_scientific_notation_are_numbers() -> None:
     assert recipe.parse_override("fit.learning_rate=1e-3") == ("fit.learning_rate", 1e-3)
 

@@ -24,7 +24,7 @@ def curve(
     seeds: Annotated[list[int] | None, typer.Option(min=0, help="Repeatable.")] = None,
     set_: Settings = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the runs; curves/RECIPE by default.")
+        Path | None, typer.Option(help="Folder of the runs; curves/NAME by default.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,15 +37,16 @@ def curve(
     from hepnn.recipe import Curve, parse_override
 
     overrides = dict(parse_override(text) for text in set_ or [])
-    wanted = pipeline.load(recipe, overrides).curve
+    loaded = pipeline.load(recipe, overrides)
+    wanted = loaded.curve
     if over is not None:
-        key, values = parse_override(over)
+        key, values = parse_override(over, "--over")
         if not isinstance(values, list) or len(values) < 2:
             raise RecipeError(f"--over {key}: expected a list of two or more, as in {key}=[1,2]")
         wanted = Curve(over=key, values=values, seeds=seeds or [1, 2, 3])
     elif seeds and wanted is not None:
         wanted = wanted.model_copy(update={"seeds": seeds})
-    folder = out or Path("curves") / Path(recipe).stem
+    folder = out or Path("curves") / loaded.name
     document = curves.curve(recipe, wanted, overrides=overrides, folder=folder)
     if as_json:
         display.json_document(document)

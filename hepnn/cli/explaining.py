@@ -33,6 +33,7 @@ def explain(
     Example: hepnn explain sigmoid --method gradients --beside relu
     """
     from hepnn.explain import explain as explained
+    from hepnn.explain import rows
     from hepnn.explain.options import Options
     from hepnn.run import open_run
 
@@ -42,32 +43,5 @@ def explain(
     if as_json:
         display.json_document(document)
         return
-    if method == "gradients":
-        display.table(
-            [
-                {
-                    "run": one["run"],
-                    "layer": layer["name"],
-                    "weights": layer["weights"],
-                    "start": "" if layer["start"] is None else f"{layer['start']:.3g}",
-                    "trained": f"{layer['trained']:.3g}",
-                }
-                for one in document["runs"]
-                for layer in one["layers"]
-            ]
-        )
-    else:
-        middle = len(document["axis"]) // 2
-        display.table(
-            [
-                {
-                    "run": one["run"],
-                    "stage": one["stage"],
-                    "loss": f"{one['loss'][middle][middle]:.4g}",
-                    "rise at half": f"{one['rise']['0.5']:.4g}",
-                    "rise at the reach": f"{one['rise']['1.0']:.4g}",
-                }
-                for one in document["runs"]
-            ]
-        )
+    display.table(rows(document))
     print(document["picture"])

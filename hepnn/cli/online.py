@@ -22,7 +22,8 @@ def trigger(
         typer.Option(help="Choose and store: score=0.9, background=0.01 or rate=1000 (Hz)."),
     ] = None,
     signal: Annotated[
-        list[str] | None, typer.Option(help="Class that is signal; the last one. Repeatable.")
+        list[str] | None,
+        typer.Option(help="Class that is signal, the last one; or quantity to cut on. Repeatable."),
     ] = None,
     stage: Annotated[str | None, typer.Option(help="Stage; the last exact one.")] = None,
     form: Annotated[str, typer.Option(help="tflite or tflite-float16.")] = "tflite",
@@ -56,7 +57,9 @@ def trigger(
     drift: Annotated[
         float, typer.Option(min=0, help="Distance to the training that is an alarm.")
     ] = 0.25,
-    prometheus: Annotated[int | None, typer.Option(help="Port for metrics.")] = None,
+    prometheus: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port for metrics.")
+    ] = None,
     pin: Annotated[
         bool, typer.Option(help="Give the loop a core of its own, if there is one.")
     ] = True,

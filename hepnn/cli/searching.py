@@ -13,7 +13,10 @@ from hepnn.errors import RecipeError
 
 app = typer.Typer()
 
-Seeds = Annotated[list[int] | None, typer.Option(min=0, help="Of the networks. Repeatable.")]
+Seeds = Annotated[
+    list[int] | None,
+    typer.Option(min=0, help="Of the networks; the recipe's by default. Repeatable."),
+]
 
 
 @app.command()
@@ -30,7 +33,7 @@ def compress(
     ] = None,
     cost: Annotated[str, typer.Option(help="luts, ebops, clocks, latency or weights.")] = "luts",
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the runs; sweeps/RECIPE by default.")
+        Path | None, typer.Option(help="Folder of the runs; sweeps/NAME by default.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -38,19 +41,21 @@ def compress(
 
     Example: hepnn compress jet-tagger --sweep compress.quantize.beta.last=[1e-6,1e-5] --seeds 1
     """
+    from hepnn import pipeline
     from hepnn.recipe import parse_override
     from hepnn.search import sweep as sweeps
 
+    overrides = dict(parse_override(text) for text in set_ or [])
     settings = dict(parse_override(text, "--sweep") for text in sweep)
     for key, values in settings.items():
         if not isinstance(values, list):
             raise RecipeError(f"--sweep {key}: expected a list, as in {key}=[0.5,0.75]")
-    folder = out or Path("sweeps") / Path(recipe).stem
+    folder = out or Path("sweeps") / pipeline.load(recipe, overrides).name
     document = sweeps.sweep(
         recipe,
         settings,
-        overrides=dict(parse_override(text) for text in set_ or []),
-        seeds=seeds or [1],
+        overrides=overrides,
+        seeds=seeds or [],
         metric=metric,
         cost=cost,
         folder=folder,
@@ -114,7 +119,7 @@ def tune(
         str | None, typer.Option(help="Address of a Dask scheduler, or 'local'.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of the runs; searches/RECIPE by default.")
+        Path | None, typer.Option(help="Folder of the runs; searches/NAME by default.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -124,14 +129,16 @@ def tune(
 
     Example: hepnn tune digits-lenet --metric accuracy --cost ebops --trials 20
     """
+    from hepnn import pipeline
     from hepnn.recipe import parse_override
     from hepnn.search.tune import tune
 
-    folder = out or Path("searches") / Path(recipe).stem
+    overrides = dict(parse_override(text) for text in set_ or [])
+    folder = out or Path("searches") / pipeline.load(recipe, overrides).name
     document = tune(
         recipe,
         over=dict(parse_override(text, "--over") for text in over or []),
-        overrides=dict(parse_override(text) for text in set_ or []),
+        overrides=overrides,
         method=method,
         pruner=pruner,
         metrics=metric or [],

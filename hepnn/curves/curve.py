@@ -6,14 +6,15 @@ curve that was killed goes on where it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from hepnn import console, files, pipeline
+from hepnn import console, files, pipeline, series
 from hepnn.curves import decomposition, figures
+from hepnn.curves.figures import Reached
 from hepnn.errors import RecipeError
 from hepnn.recipe import Curve, Recipe
 from hepnn.run import Run, open_run
@@ -62,25 +63,36 @@ def curve(
         raise RecipeError("the recipe has no curve: give --over train_limit=[100,300,1000]")
     if wanted.over in ("seed", "curve") or wanted.over.startswith("curve."):
         raise RecipeError(f"a curve over {wanted.over} is none: its seeds are `seeds`")
+    series.insist_on_distinct(f"{wanted.over}: value", wanted.values)
+    series.insist_on_distinct("seed", wanted.seeds)
     chosen = [
         [pipeline.load(recipe, {**base, wanted.over: value, "seed": seed}) for seed in wanted.seeds]
         for value in wanted.values
-    ]  # all of them before anything is trained
+    ]
+    for recipes in chosen:  # all of them before anything is trained
+        pipeline.survey(recipes[0], folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.alone(folder):
+        return _drawn(wanted, chosen, folder)
+
+
+def _drawn(wanted: Curve, chosen: Sequence[Sequence[Recipe]], folder: Path) -> dict[str, Any]:
+    """Train the recipes of each value, now or before, and draw what they reach."""
     points = []
-    for number, (value, recipes) in enumerate(zip(wanted.values, chosen, strict=True)):
-        console.say(f"{wanted.over} {value}, {number + 1} of {len(wanted.values)}")
+    for number, (value, recipes) in enumerate(zip(wanted.values, chosen, strict=True), 1):
+        console.say(f"{wanted.over} {value}, {number} of {len(wanted.values)}")
         runs = [
-            _trained(one, folder, f"value{number + 1}-seed{seed}")
-            for one, seed in zip(recipes, wanted.seeds, strict=True)
+            series.finish(series.begin(one, folder, f"value{number}-seed{one.seed}"))
+            for one in recipes
         ]
-        points.append(_point(value, runs))
+        points.append(_point(value, [figures.of(run) for run in runs], runs))
     document = {
         "recipe": chosen[0][0].name,
         "over": wanted.over,
         "axis": wanted.axis,
-        "metric": points[0].pop("metric"),
+        "metric": figures.metric_of(chosen[0][0]),
         "seeds": list(wanted.seeds),
-        "points": [{k: v for k, v in point.items() if k != "metric"} for point in points],
+        "points": points,
     }
     files.write_json(folder / RESULT, document)
     from hepnn.plots import boundaries, curve
@@ -93,21 +105,9 @@ def curve(
     return document
 
 
-def _trained(wanted: Recipe, folder: Path, name: str) -> Run:
-    """Return the run of one value and seed, trained now or before."""
-    if not (folder / name / "manifest.json").exists():
-        return pipeline.train(wanted, runs=folder, name=name)
-    run = open_run(folder / name)
-    if run.recipe != wanted:
-        raise RecipeError(f"{run} is of another curve: give another --out")
-    return run if run.stages == wanted.stages else pipeline.resume(run)
-
-
-def _point(value: Any, runs: list[Run]) -> dict[str, Any]:
-    found = [figures.of(run) for run in runs]
+def _point(value: Any, found: Sequence[Reached], runs: Sequence[Run]) -> dict[str, Any]:
     point: dict[str, Any] = {
         "value": value,
-        "metric": found[0].metric,
         "parameters": found[0].parameters,
         "train_events": found[0].train_events,
     }

@@ -7,7 +7,10 @@ R. Doursat, "Neural networks and the bias/variance dilemma", Neural Computation 
 
 Of a finite number of trainings the second term is `(S - 1) / S` of the variance, and the first
 has the rest of it; both are corrected, as Z. Yang et al. do (arXiv:2002.11328). Noise in the truth
-cannot be told from bias.
+cannot be told from bias, and an estimate of a small bias can come out below zero.
+
+Trainings that differ by their seed alone have other first weights, and other events where the
+recipe has a `train_limit`: without one the variance is that of the first weights.
 """
 
 from __future__ import annotations

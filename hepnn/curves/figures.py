@@ -15,7 +15,7 @@ from hepnn.tasks import get
 from hepnn.tasks import scaling as scalings
 
 #: File of a run that has its figures, and the arrays beside it.
-KEPT, ARRAYS = "figures-of-curve.json", "figures-of-curve.npz"
+KEPT, ARRAYS = "errors.json", "errors.npz"
 
 #: Test events whose answers are kept.
 ANSWERS = 10_000
@@ -30,11 +30,9 @@ class Reached:
 
     Attributes
     ----------
-    metric : str
-        What the errors are: `error`, the share of wrong decisions, or `loss`.
     errors : dict
-        By `train`, `validation` and `test`; of training events against the labels as they were
-        learned.
+        `metric_of` the recipe, by `train`, `validation` and `test`; of training events against
+        the labels as they were learned.
     parameters, train_events : int
         Weights of the network; events it was trained on.
     answers, truth : np.ndarray or None
@@ -43,7 +41,6 @@ class Reached:
         Of these events.
     """
 
-    metric: str
     errors: dict[str, float]
     parameters: int
     train_events: int
@@ -69,6 +66,11 @@ class Map(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     points: Events
+
+
+def metric_of(recipe: recipes.Recipe) -> str:
+    """Return what the errors are: `error`, the share of wrong decisions, or the task's `loss`."""
+    return "error" if recipe.task.name == "classify" else "loss"
 
 
 def of(run: Run) -> Reached:
@@ -112,7 +114,7 @@ def _keep(run: Run) -> None:
 
     stage = run.stages[-1]
     model, task, scaling = network.of_run(run, stage), get(run.recipe.task), scalings.of(run)
-    classifies = run.recipe.task.name == "classify"
+    classifies = metric_of(run.recipe) == "error"
     errors, outputs = {}, np.zeros(0)
     for split in ("train", "validation", "test"):
         events = _learned(run) if split == "train" else run.events(split)
@@ -123,7 +125,6 @@ def _keep(run: Run) -> None:
         else:
             errors[split] = task.evaluate(outputs, events, run.classes, 0, scaling)["loss"]
     known = {
-        "metric": "error" if classifies else "loss",
         "errors": errors,
         "parameters": network.parameters(model),
         "train_events": run.manifest["data"]["events"]["train"],
@@ -155,6 +156,6 @@ def _learned(run: Run) -> Events:
     alone = {"noise": {"labels": labels.model_dump()}, "augment": {}}
     plan = recipes.Fit.model_validate({**plan.model_dump(), **alone})
     altered = Alteration(plan, inputs.of_run(run, preparation.scaling_of(run)))
-    seed = run.recipe.seed * 1000 + run.recipe.stages.index(stage)
+    seed = recipes.seed_of(run.recipe, stage)
     _, y = altered(tf.constant(events.x), tf.constant(events.y), seed, 0)
     return dataclasses.replace(events, y=y.numpy())

@@ -4,16 +4,21 @@ Of every kernel W the root mean square of dL/dW over its weights. A sigmoid's sl
 quarter, so that through L layers the gradient falls as `4^-L` or faster: it vanishes
 (S. Hochreiter, 1991; Y. Bengio, P. Simard, P. Frasconi, IEEE Trans. Neural Networks 5 (1994)
 157). A rectifier's is 1 where it is on (X. Glorot, A. Bordes, Y. Bengio, AISTATS 2011).
+
+The gradient is that of a step of training on all of the events at once: it goes through the
+averages of batch normalization, which are these events'. The moving ones of a network that was not
+trained are no averages of anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from hepnn.errors import RunError
 from hepnn.explain import network
 from hepnn.explain.network import Opened
 from hepnn.explain.options import Options
@@ -28,15 +33,21 @@ def explain(runs: Sequence[Run], stage: str | None, options: Options) -> dict[st
     dict
         `runs`: of each its `run`, `stage`, and `layers` from the input on: `name`, `weights`,
         and the root mean square gradient at the `start`, with weights drawn anew, and
-        `trained`.
+        `trained`. What has no start, as a run that was adopted, has None.
+
+    Raises
+    ------
+    RunError
+        If a gradient is not finite.
     """
     return {"runs": [_of(run, stage or run.stages[-1], options) for run in runs]}
 
 
 def _of(run: Run, stage: str, options: Options) -> dict[str, Any]:
     trained = network.open_stage(run, stage, options.events)
-    begun = trained._replace(model=network.anew(run, options.seed))
-    start = dict(_norms(begun))
+    start = {}
+    if "adopted" not in run.manifest:
+        start = dict(norms(trained._replace(model=network.anew(run, options.seed))))
     layers = [
         {
             "name": name,
@@ -45,23 +56,38 @@ def _of(run: Run, stage: str, options: Options) -> dict[str, Any]:
             "trained": value,
         }
         for (name, value), variable in zip(
-            _norms(trained), network.kernels(trained.model), strict=True
+            norms(trained), network.kernels(trained.model), strict=True
         )
     ]
     return {"run": run.name, "stage": stage, "layers": layers}
 
 
-def _norms(opened: Opened) -> list[tuple[str, float]]:
+def rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the lines of a table."""
+    return [
+        {
+            "run": one["run"],
+            "layer": layer["name"],
+            "weights": layer["weights"],
+            "start": None if layer["start"] is None else f"{layer['start']:.3g}",
+            "trained": f"{layer['trained']:.3g}",
+        }
+        for one in document["runs"]
+        for layer in one["layers"]
+    ]
+
+
+def norms(opened: Opened) -> list[tuple[str, float]]:
     """Return the root mean square gradient of every kernel, by the variable's path."""
     kernels = network.kernels(opened.model)
     values = [variable.value for variable in kernels]
     with tf.GradientTape() as tape:
-        loss = opened.value()
-    gradients = tape.gradient(loss, values)
-    return [
-        (
-            variable.path.removesuffix("/kernel"),
-            0.0 if one is None else float(np.sqrt(np.mean(np.square(one.numpy())))),
-        )
-        for variable, one in zip(kernels, gradients, strict=True)
-    ]
+        loss = opened.value(training=True)
+    found = []
+    for variable, one in zip(kernels, tape.gradient(loss, values), strict=True):
+        name = variable.path.removesuffix("/kernel")
+        norm = 0.0 if one is None else float(np.sqrt(np.mean(np.square(one.numpy()))))
+        if not np.isfinite(norm):
+            raise RunError(f"the gradient of {name} is not finite")
+        found.append((name, norm))
+    return found

@@ -12,7 +12,7 @@ the same function, and so has the same slice. Biases and normalizations stay.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,21 @@ def explain(runs: Sequence[Run], stage: str | None, options: Options) -> dict[st
     return {"axis": axis.tolist(), "seed": options.seed, "runs": found}
 
 
+def rows(document: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the lines of a table."""
+    middle = len(document["axis"]) // 2
+    return [
+        {
+            "run": one["run"],
+            "stage": one["stage"],
+            "loss": f"{one['loss'][middle][middle]:.4g}",
+            "rise at half": f"{one['rise']['0.5']:.4g}",
+            "rise at the reach": f"{one['rise']['1.0']:.4g}",
+        }
+        for one in document["runs"]
+    ]
+
+
 def surface(opened: network.Opened, axis: np.ndarray, seed: int) -> np.ndarray:
     """Return the loss `(points, points)`; the first direction goes along the columns.
 
@@ -63,8 +78,11 @@ def surface(opened: network.Opened, axis: np.ndarray, seed: int) -> np.ndarray:
     """
     variables = network.kernels(opened.model)
     own = [variable.numpy() for variable in variables]
+    axes = network.summed(opened.model)
     rng = np.random.default_rng(seed)
-    first, second = ([normalized(rng, one) for one in own] for _ in range(2))
+    first, second = (
+        [normalized(rng, one, over) for one, over in zip(own, axes, strict=True)] for _ in range(2)
+    )
     value = tf.function(opened.value, autograph=False)
     loss = np.empty((len(axis), len(axis)))
     try:
@@ -80,7 +98,7 @@ def surface(opened: network.Opened, axis: np.ndarray, seed: int) -> np.ndarray:
     return np.nan_to_num(loss, nan=1e30, posinf=1e30)
 
 
-def normalized(rng: np.random.Generator, weights: np.ndarray) -> np.ndarray:
+def normalized(rng: np.random.Generator, weights: np.ndarray, over: tuple[int, ...]) -> np.ndarray:
     """Return a random direction with every filter as long as the weights' own.
 
     Parameters
@@ -88,9 +106,10 @@ def normalized(rng: np.random.Generator, weights: np.ndarray) -> np.ndarray:
     rng
         Random numbers.
     weights
-        `(..., filters)`.
+        Of a layer.
+    over
+        Axes of one filter's weights; the others number the filters.
     """
     drawn = rng.normal(size=weights.shape)
-    inputs = tuple(range(weights.ndim - 1))
-    lengths = [np.sqrt(np.sum(one**2, axis=inputs, keepdims=True)) for one in (weights, drawn)]
+    lengths = [np.sqrt(np.sum(one**2, axis=over, keepdims=True)) for one in (weights, drawn)]
     return (drawn / np.maximum(lengths[1], 1e-30) * lengths[0]).astype(weights.dtype)

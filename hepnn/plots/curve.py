@@ -36,7 +36,10 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
     path
         The SVG file to write.
     """
-    points, metric = document["points"], document["metric"]
+    x, words = _axis(document)
+    order = np.argsort(x, kind="stable")
+    x, points = x[order], [document["points"][number] for number in order]
+    metric = document["metric"]
     splits = [
         (split, split, f"{split}_spread", COLOURS[number])
         for number, split in enumerate(("train", "validation", "test"))
@@ -49,7 +52,6 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
     panels = [(metric, splits)]
     if "bias2" in points[0]:
         panels.append(("squared error, test events", parts))
-    x, words = _axis(document)
     with rc_context(STYLE):
         figure = Figure((4.7 * len(panels), 3.7), layout="constrained")
         for axes, (title, lines) in zip(
@@ -63,7 +65,8 @@ def draw(document: Mapping[str, Any], path: Path) -> Path:
                     axes.fill_between(x, y - width, y + width, color=colour, alpha=0.18, lw=0)
             _scale(axes, x)
             axes.set(xlabel=words, ylabel=title)
-            axes.set_ylim(bottom=0)
+            drawn = [point[key] for key, *_ in lines for point in points]
+            axes.set_ylim(bottom=min(0.0, *drawn))  # an estimated bias can be below zero
             axes.legend(loc="best", fontsize=9.5)
         return write(figure, path, f"{metric} over {words}, {len(document['seeds'])} seeds")
 

@@ -15,6 +15,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 import mplhep
+from matplotlib.backend_bases import FigureCanvasBase
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatterSciNotation
 
@@ -100,10 +101,8 @@ def write(figure: Figure, path: Path, title: str) -> Path:
     RecipeError
         If nothing draws files of that suffix.
     """
+    insist_on_kind(path)
     if path.suffix != ".svg":
-        kinds = figure.canvas.get_supported_filetypes()
-        if path.suffix[1:] not in kinds:
-            raise RecipeError(f"{path}: no pictures of this kind; known: {', '.join(kinds)}")
         with files.replacing(path) as beside:
             figure.savefig(beside, facecolor="white", dpi=150)
         return path
@@ -125,6 +124,19 @@ def write(figure: Figure, path: Path, title: str) -> Path:
     text = re.sub(r' d="[^"]*"', _rounded, text)
     files.write_text(path, text.replace(INK, "currentColor"))
     return path
+
+
+def insist_on_kind(path: Path) -> None:
+    """Raise if nothing draws files of a suffix, before there is anything to draw.
+
+    Raises
+    ------
+    RecipeError
+        Naming those that are drawn.
+    """
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix[1:] not in kinds:
+        raise RecipeError(f"{path}: no pictures of this kind; known: {', '.join(kinds)}")
 
 
 def _rounded(drawn: re.Match[str]) -> str:

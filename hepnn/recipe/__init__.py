@@ -65,6 +65,7 @@ __all__ = [
     "fit_of",
     "load",
     "parse_override",
+    "seed_of",
     "with_rates",
 ]
 
@@ -186,6 +187,11 @@ def fit_of(recipe: Recipe, stage: str) -> Fit:
         return fit
     # What a step does to the weights it does to those that are trained.
     return fit.model_copy(update={"adversary": fit.adversary.model_copy(update={"average": 0.0})})
+
+
+def seed_of(recipe: Recipe, stage: str) -> int:
+    """Return the seed of a stage's fit: of its order of events, its noise and its new weights."""
+    return recipe.seed * 1000 + recipe.stages.index(stage)
 
 
 def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None = None) -> Recipe:

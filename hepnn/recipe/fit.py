@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from hepnn.declarations import Declaration, Finite, named
 from hepnn.recipe.augment import Augment
@@ -12,6 +12,8 @@ from hepnn.recipe.noise import Noise
 from hepnn.recipe.optimizers import Adam, AnyOptimizer
 from hepnn.recipe.regularizers import Clip, Dropout, Regularize
 from hepnn.recipe.schedules import AnySchedule, Constant
+
+_OrNothing = BeforeValidator(lambda content: {} if content is None else content)
 
 
 class EarlyStopping(Declaration):
@@ -63,6 +65,8 @@ class Fit(Finite):
     Optim. 30 (1992) 838). `precision` computes Keras's own layers but the last in half of the
     bits (P. Micikevicius et al., arXiv:1710.03740); weights, what is saved, and stages in fixed
     point stay float32.
+
+    Of `regularize`, `dropout`, `noise` and `augment`, null is nothing, as if not written.
     """
 
     epochs: int = Field(50, ge=1)
@@ -74,8 +78,8 @@ class Fit(Finite):
     rule: Literal["gradient", "perceptron"] = "gradient"
     schedule: AnySchedule = Constant()
     clip: Clip | None = Field(None, description="of the gradient")
-    regularize: Regularize = Regularize()
-    dropout: Dropout = Dropout()
+    regularize: Annotated[Regularize, _OrNothing] = Regularize()
+    dropout: Annotated[Dropout, _OrNothing] = Dropout()
     average: float = Field(0.0, ge=0, lt=1, description="of the weights; 0.999 is usual")
     precision: Literal["float32", "mixed_bfloat16", "mixed_float16"] = "float32"
     freeze: str | list[str] = []
@@ -85,8 +89,8 @@ class Fit(Finite):
     temperature: float = Field(2.0, gt=0, description="of the classes' softmax, for the teacher")
     teacher_weight: float = Field(0.5, gt=0, le=1, description="of its answers, against labels")
     adversary: Adversary | None = None
-    noise: Noise = Noise()
-    augment: Augment = Augment()
+    noise: Annotated[Noise, _OrNothing] = Noise()
+    augment: Annotated[Augment, _OrNothing] = Augment()
     engine: Literal["auto", "epoch", "graph", "keras"] = "auto"
     tensorboard: bool = Field(False, description="write TensorBoard's logs into the run")
 

@@ -42,16 +42,20 @@ class Range(Declaration):
         return all(isinstance(one, int) for one in (self.low, self.high, self.step or 1))
 
     @property
+    def count(self) -> float:
+        """How many numbers it has."""
+        if self.step is None and not self.whole:
+            return math.inf
+        return math.floor((self.high - self.low) / (self.step or 1) + 1e-9) + 1
+
+    @property
     def values(self) -> list[int | float] | None:
         """Its numbers, where they can be listed."""
-        if self.step is None and not self.whole:
+        if math.isinf(self.count):
             return None
-        step = self.step or 1
-        count = int((self.high - self.low) / step + 1e-9) + 1
-        if self.whole:
-            return [self.low + number * step for number in range(count)]
+        listed = [self.low + number * (self.step or 1) for number in range(int(self.count))]
         # A step such as 0.1 is no binary fraction: what is listed is what was meant.
-        return [round(self.low + number * step, 12) for number in range(count)]
+        return listed if self.whole else [round(one, 12) for one in listed]
 
 
 def _kind(content: Any) -> str | None:

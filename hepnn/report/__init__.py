@@ -115,7 +115,8 @@ def _commands(contents: Contents) -> list[tuple[str, str]]:
     typed = contents.manifest.get("command") or {}
     if typed.get("recipe"):
         changes = "".join(f" --set {shlex.quote(change)}" for change in typed.get("set", []))
-        commands.append(("as it was typed", f"hepnn train {typed['recipe']}{changes} --deploy"))
+        line = f"hepnn train {shlex.quote(str(typed['recipe']))}{changes} --deploy"
+        commands.append(("as it was typed", line))
     recipe = shlex.quote(f"{contents.folder}/recipe.yaml")
     here = shlex.quote(contents.folder)
     if adopted:

@@ -11,6 +11,9 @@ from hepnn.tasks import Figure
 
 _PER_CENT: dict[str, Any] = {"scale": 100, "unit": " %"}
 
+#: Figures of a whole stage that are shares.
+_SHARES = ("accuracy", "pixel_accuracy", "explained", "calibration_error")
+
 
 def stages(contents: Contents) -> list[dict[str, Any]]:
     """Return rows over the stages: what was reached, how large it is, how it was trained."""
@@ -49,18 +52,24 @@ def folds(contents: Contents) -> list[dict[str, Any]]:
         rows = []
         for label, path in _paths(pooled, contents.task.FIGURES):
             value, interval = _at(pooled, path), _at(pooled, (f"{path[0]}_interval", *path[1:]))
-            cells: list[Any] = [numbers.measured(value, interval)]
+            how = _how(path[0], contents.task.FIGURES.get(path[0]), pooled, path[-1])
+            cells: list[Any] = [numbers.measured(value, interval, **how)]
             if each:
                 mean, spread = (_at(known.get(what, {}), path) for what in ("mean", "spread"))
-                half = [mean - spread, mean + spread] if mean is not None else None
-                shown = numbers.measured(mean, half)[0]
-                cells.append((shown, f"± {numbers.significant(spread, 2)}"))
-                cells += [numbers.significant(_at(one, path), 4) for one in each]
+                cells.append(_with_spread(mean, spread, how))
+                cells += [numbers.measured(_at(one, path), **how)[0] for one in each]
             rows.append(_row(label, cells))
         names = [f"fold {number}" for number in range(1, len(each) + 1)]
         head = ["all together", *(["mean and spread", *names] if each else [])]
         found.append({"stage": stage, "head": head, "rows": rows})
     return found
+
+
+def _with_spread(mean: Any, spread: Any, how: dict[str, Any]) -> tuple[str, str]:
+    if mean is None or spread is None:
+        return numbers.NOTHING, ""
+    shown, _ = numbers.measured(mean, [mean - spread, mean + spread], **how)
+    return shown, f"± {numbers.significant(how.get('scale', 1.0) * spread, 2)}"
 
 
 def _paths(
@@ -194,14 +203,20 @@ def _group(contents: Contents, figure: Figure, key: str, point: str | None) -> d
             values, intervals = metrics.get(key, {}), metrics.get(f"{key}_interval", {})
             if point is not None:
                 values, intervals = values.get(point, {}), intervals.get(point, {})
-            how: dict[str, Any] = _PER_CENT if figure.percent else {}
-            if figure.unit and (unit := metrics.get("unit", {}).get(name, "1")) != "1":
-                how = {"unit": f" {unit}"}
+            how = _how(key, figure, metrics, name)
             cells.append(_cell(*numbers.measured(values.get(name), intervals.get(name), **how)))
         rows.append({"label": name, "cells": cells})
     known = any(cell["text"] != numbers.NOTHING for row in rows for cell in row["cells"])
     title = figure.title if point is None else figure.title.format(f"{100 * float(point):g}")
     return {"title": title, "rows": rows if known else []}
+
+
+def _how(key: str, figure: Figure | None, metrics: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return scale and unit of a figure, of a whole stage or of one class or target."""
+    if key in _SHARES or figure is not None and figure.percent:
+        return _PER_CENT
+    unit = metrics.get("unit", {}).get(name, "1") if figure is not None and figure.unit else "1"
+    return {} if unit == "1" else {"unit": f" {unit}"}
 
 
 def _names(contents: Contents, key: str, point: str | None) -> list[str]:

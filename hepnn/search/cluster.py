@@ -35,23 +35,24 @@ LOOK = 1.0
 #: Seconds that a worker waits for an answer before it takes the search for killed.
 PATIENCE = 300.0
 
-#: The processes of a Dask worker are kept under this name.
-PLUGIN = "hepnn-search"
-
 
 class Processes(WorkerPlugin):
     """The training processes of a Dask worker, kept from one trial to the next.
 
     Parameters
     ----------
+    name
+        Of the search: several may share a cluster.
     threads
         Of each.
+    log
+        File that takes what they print; the Dask worker's standard error by default.
     """
 
-    name = PLUGIN
-
-    def __init__(self, threads: int) -> None:
+    def __init__(self, name: str, threads: int, log: Path | None) -> None:
+        self.name = name
         self._threads = threads
+        self._log = log
         self._idle: list[Process] = []
 
     def take(self) -> Process:
@@ -59,7 +60,11 @@ class Processes(WorkerPlugin):
         try:
             return self._idle.pop()
         except IndexError:
+            pass
+        if self._log is None:
             return Process(self._threads)
+        with self._log.open("a", encoding="utf-8") as log:
+            return Process(self._threads, log)
 
     def give_back(self, process: Process) -> None:
         """Keep one for the next trial."""
@@ -82,19 +87,21 @@ class Cluster:
         Workers of a local cluster.
     threads
         Of each training process.
+    log
+        File that takes what the training processes of a local cluster print.
     """
 
-    def __init__(self, address: str, size: int, threads: int) -> None:
+    def __init__(self, address: str, size: int, threads: int, log: Path) -> None:
         self._address = address
         self._size = size
         self._threads = threads
+        self._log = log.resolve() if address == dask.LOCAL else None
         self._stack = contextlib.ExitStack()
         self._unique = os.urandom(8).hex()
         self._heard: queue.Queue[tuple[int, Any]] = queue.Queue()
         self._busy: dict[int, tuple[Any, Job, Path]] = {}
         self._attempts: dict[int, str] = {}
         self._answers: dict[str, Any] = {}
-        self._epochs: dict[int, int] = {}
 
     def room(self) -> int:
         """Return how many jobs there are workers for, as they join and leave."""
@@ -114,7 +121,6 @@ class Cluster:
             retries=ATTEMPTS - 1,
         )
         self._busy[number] = future, job, folder
-        self._epochs[number] = 0
         future.add_done_callback(lambda ended: self._heard.put((number, ended)))
 
     def receive(self) -> Event | None:
@@ -130,15 +136,14 @@ class Cluster:
             return self._ended(number, message)
         attempt, message = message
         if attempt not in self._answers:
+            if number in self._attempts:
+                console.say(f"{self._address}: a worker is gone, another does its trial")
+                self._forget(number)
             # A queue of its own: what a dead worker still waits for would take the next one's.
             self._answers[attempt] = Queue(attempt, client=self._client)
-        self._attempts[number] = attempt
-        again = message["epochs"] <= self._epochs[number]
-        self._epochs[number] = message["epochs"]
+            self._attempts[number] = attempt
         if not self._busy[number][1].judged:
             self.answer(number, True)
-        if again and message["epochs"] == 1:
-            console.say(f"{self._address}: a worker is gone, another does its trial")
         return Event(number, **message)
 
     def answer(self, number: int, goes_on: bool) -> None:
@@ -149,8 +154,7 @@ class Cluster:
         from distributed import KilledWorker
 
         _, job, folder = self._busy.pop(number)
-        if answers := self._answers.pop(self._attempts.pop(number, ""), None):
-            answers.close()
+        self._forget(number)
         failure = future.exception() if future.status == "error" else None
         if isinstance(failure, KilledWorker):
             return Event(number, "failed", why="it killed every worker that took it")
@@ -169,11 +173,16 @@ class Cluster:
             parcel.unpack(packed, folder, job.runs)
         return Event(number, **message)
 
+    def _forget(self, number: int) -> None:
+        """Close the queue of a trial's attempt that is over."""
+        if answers := self._answers.pop(self._attempts.pop(number, ""), None):
+            answers.close()
+
     def __enter__(self) -> Cluster:
         """Connect."""
         self._stack.enter_context(dask.quiet("distributed.client"))
         self._client = dask.connect(self._address, self._size, self._stack)
-        self._client.register_plugin(Processes(self._threads))
+        self._client.register_plugin(Processes(self._unique, self._threads, self._log))
         self._client.subscribe_topic(self._unique, self._epoch)
         if not dask.threads(self._client, self._address):
             console.say(f"{self._address}: no workers yet, waiting for some")
@@ -185,6 +194,7 @@ class Cluster:
             self._client.cancel([busy[0] for busy in self._busy.values()], force=True)
             for answers in self._answers.values():
                 answers.put(None)
+            self._client.unregister_worker_plugin(self._unique)
         self._stack.close()
 
     def _epoch(self, event: tuple[float, dict[str, Any]]) -> None:
@@ -213,7 +223,7 @@ def on_worker(
         why = f"worker {get_worker().address} has {key} {found}, the search {versions[key]}"
         return {"what": "failed", "why": why}, None
     here: Any = get_worker()
-    processes: Processes = here.plugins[PLUGIN]
+    processes: Processes = here.plugins[topic]
     # Every epoch is answered, so that a worker whose search was killed is soon free again.
     attempt = f"{topic}-{number}-{os.urandom(8).hex()}"
     answers = Queue(attempt)

@@ -32,7 +32,20 @@ OF_FIXED_POINT = ("luts", "ebops", "clocks", "latency")
 OF_FIRMWARE = ("luts", "clocks", "latency")
 
 #: Figures of which less is better.
-LESS = ("loss", "rmse", "mae", "error", "distance", "resolution")
+LESS = (
+    "loss",
+    "rmse",
+    "mae",
+    "resolution",
+    "error",
+    "calibration_error",
+    "distance",
+    "two_sample_auc",
+    "wasserstein",
+)
+
+#: Figures that no network is the better for having more or less of.
+AIMLESS = ("events", "bias", "rmse_baseline", "wasserstein_chance")
 
 #: Where a run's figures are kept.
 FILE = "figures.json"
@@ -56,6 +69,27 @@ def insist_on_costs(costs: Sequence[str], recipe: Recipe) -> None:
                 f"cost {cost} is of networks in fixed point: the recipe has no step quantize in "
                 "compress"
             )
+
+
+def insist_on_metrics(names: Sequence[str], reached: Mapping[str, Any]) -> None:
+    """See that metrics are figures that can be searched for.
+
+    Parameters
+    ----------
+    names
+        Dotted keys.
+    reached
+        What the task's `evaluate` gives of some network.
+
+    Raises
+    ------
+    RecipeError
+        If one is not.
+    """
+    for name in names:
+        entries(reached, name)
+        if name.split(".")[0] in AIMLESS:
+            raise RecipeError(f"metric {name!r}: neither more nor less of it is better")
 
 
 def of_run(run: Run, costs: Sequence[str]) -> dict[str, Any]:
@@ -118,8 +152,17 @@ def _firmware(model: Any) -> dict[str, float | None]:
 
 
 def usual(metrics: Mapping[str, Any]) -> str:
-    """Return the figure that tells most of a task: the first of a few that it has."""
-    return next(name for name in _USUAL if metrics.get(name) is not None)
+    """Return the figure that tells most of a task: the first of a few that it has.
+
+    Raises
+    ------
+    RecipeError
+        If it has none of them.
+    """
+    for name in _USUAL:
+        if metrics.get(name) is not None:
+            return name
+    raise RecipeError(f"give a metric; {nearest('', metrics)}")
 
 
 def less_is_better(name: str) -> bool:
@@ -128,12 +171,14 @@ def less_is_better(name: str) -> bool:
 
 
 def entries(metrics: Mapping[str, Any], name: str) -> list[Any]:
-    """Return what stands under a dotted key; a key may itself have dots, as `0.01` has.
+    """Return the numbers under a dotted key, None for one that is not known of these events.
+
+    A key may itself have dots, as `0.01` has.
 
     Raises
     ------
     RecipeError
-        If there is nothing.
+        If there is nothing, or it is no number.
     """
     here: Any = metrics
     rest = name
@@ -145,7 +190,10 @@ def entries(metrics: Mapping[str, Any], name: str) -> list[Any]:
             raise RecipeError(f"unknown metric {name!r}; {nearest(rest, here)}")
         key = max(keys, key=len)
         here, rest = here[key], rest[len(key) + 1 :]
-    return list(here.values()) if isinstance(here, Mapping) else [here]
+    found = list(here.values()) if isinstance(here, Mapping) else [here]
+    if not all(one is None or isinstance(one, int | float) for one in found):
+        raise RecipeError(f"metric {name!r} is no number")
+    return found
 
 
 def figure(metrics: Mapping[str, Any], name: str) -> float:
@@ -154,9 +202,9 @@ def figure(metrics: Mapping[str, Any], name: str) -> float:
     Raises
     ------
     RecipeError
-        If there is none, or it is no number.
+        If there is none, it is no number, or not known of these events.
     """
     values = entries(metrics, name)
-    if not all(isinstance(value, int | float) for value in values):
-        raise RecipeError(f"metric {name!r} is no number")
+    if None in values:
+        raise RecipeError(f"metric {name!r} is not known of these events")
     return float(np.mean(values))

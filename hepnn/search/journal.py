@@ -7,7 +7,6 @@ before it alone, so that with one worker a search that was killed goes on as if 
 
 from __future__ import annotations
 
-import itertools
 import json
 import warnings
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from hepnn.errors import RecipeError, missing_extra, nearest
+from hepnn.errors import RecipeError, RunError, missing_extra, nearest
 from hepnn.recipe import Range
 from hepnn.search import space as spaces
 
@@ -59,8 +58,8 @@ class Journal:
     ------
     MissingDependency
         If Optuna is not installed.
-    RecipeError
-        If there is no such method or pruner, or they do not go together.
+    RunError
+        If the journal is damaged.
     """
 
     def __init__(
@@ -89,12 +88,15 @@ class Journal:
             "pruner": _pruner(pruner, epochs),
         }
         backend = optuna.storages.journal.JournalFileBackend(str(path))
-        self._study = optuna.create_study(
-            storage=optuna.storages.JournalStorage(backend),
-            sampler=self._sampler(0),
-            load_if_exists=True,
-            **self._arguments,
-        )
+        try:
+            self._study = optuna.create_study(
+                storage=optuna.storages.JournalStorage(backend),
+                sampler=self._sampler(0),
+                load_if_exists=True,
+                **self._arguments,
+            )
+        except (ValueError, KeyError, TypeError) as error:  # a line that is none of Optuna's
+            raise RunError(f"{path} is damaged: {error}") from error
 
     @property
     def trials(self) -> list[Any]:
@@ -129,11 +131,11 @@ class Journal:
                 return None
             params = self._encoded(self._grid[number])
         else:
-            tried = {_key(trial.params) for trial in trials}
-            if len(tried) >= spaces.size(self.ranges):
+            tried, size = {_key(trial.params) for trial in trials}, spaces.size(self.ranges)
+            if len(tried) >= size:
                 return None
             params = self._drawn(number, trials)
-            if _key(params) in tried:  # what was trained needs no second training
+            if _key(params) in tried and np.isfinite(size):  # it needs no second training
                 params = self._another(number, tried)
         trial = optuna.trial.create_trial(
             state=optuna.trial.TrialState.RUNNING,
@@ -146,12 +148,15 @@ class Journal:
     def goes_on(self, number: int, epochs: int, value: float) -> bool:
         """Note what a trial has reached after so many epochs; say whether it shall go on.
 
-        One that is stopped is ended here. What was noted before, by a worker that was lost, is
-        not judged twice; nor is the last epoch, after which nothing is saved.
+        One that is stopped is ended here, and stays so where its worker was lost before it heard.
+        What was noted before, by a worker that was lost, is not judged twice; nor is the last
+        epoch, after which nothing is saved.
         """
         optuna = load_optuna()
-        trial = self._trial(number)
-        if epochs in self.trials[number].intermediate_values:
+        trial, known = self._trial(number), self.trials[number]
+        if known.state.is_finished():
+            return False
+        if epochs in known.intermediate_values:
             return True
         trial.report(value, epochs)
         if epochs >= self.epochs or not trial.should_prune():
@@ -194,15 +199,14 @@ class Journal:
         return {key: round(value, 12) if key in stepped else value for key, value in drawn.items()}
 
     def _another(self, number: int, tried: set[str]) -> dict[str, Any]:
-        """Draw a setting that was not tried, of a space that has some."""
+        """Draw a setting that was not tried, of a space of finite size that has some."""
         random = np.random.default_rng([self.seed, number])
         listed = {key: spaces.listing(one) or [] for key, one in self.ranges.items()}
-        for _ in itertools.count():
+        while True:
             drawn = {key: values[random.integers(len(values))] for key, values in listed.items()}
             params = self._encoded(drawn)
             if _key(params) not in tried:
                 return params
-        raise AssertionError
 
     def _encoded(self, setting: Mapping[str, Any]) -> dict[str, Any]:
         return {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hepnn import files
-from hepnn.errors import RecipeError
+from hepnn.errors import RecipeError, RunError
 
 FILE = "plan.json"
 
@@ -49,10 +49,20 @@ class Plan:
 
 
 def noted(folder: Path) -> Plan | None:
-    """Return the plan of a folder, if there is one."""
-    if not (folder / FILE).exists():
+    """Return the plan of a folder, if there is one.
+
+    Raises
+    ------
+    RunError
+        If the file is damaged, or has another thing's plan.
+    """
+    path = folder / FILE
+    if not path.exists():
         return None
-    return Plan(**files.read_json(folder / FILE))
+    try:
+        return Plan(**files.read_json(path))
+    except TypeError as error:
+        raise RunError(f"{path} is no plan of a search: give another --out") from error
 
 
 def note(plan: Plan, folder: Path) -> None:

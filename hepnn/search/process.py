@@ -37,11 +37,6 @@ class Process:
             encoding="utf-8",
         )
 
-    @property
-    def id(self) -> int:
-        """The process's number."""
-        return self._process.pid
-
     def give(self, job: work.Job, folder: Path) -> None:
         """Give it a job."""
         self._send({"job": work.as_json(job), "folder": str(folder.resolve())})
@@ -58,7 +53,7 @@ class Process:
                 yield json.loads(text)
 
     def close(self) -> None:
-        """Cut its line, which ends it."""
+        """End it, whatever it is doing."""
         assert self._process.stdin is not None and self._process.stdout is not None
         self._process.kill()
         self._process.wait()

@@ -16,14 +16,14 @@ class Shown:
     Parameters
     ----------
     total
-        Trials; None where their number is not known.
+        Trials, at most.
     done
         Those that had ended before.
     epochs
         Of a trial.
     """
 
-    def __init__(self, total: int | None, done: int, epochs: int) -> None:
+    def __init__(self, total: int, done: int, epochs: int) -> None:
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +50,8 @@ def document(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
         it is, whether less is better; `on`, the events; `counts` of the trials by state; `trials`:
         of each its number, state, `set`, and where it is complete `values`, `spreads`, `runs`,
         `stage` and whether it is on the `front`; `front`, the numbers of those; `best`: the one
-        that is the best in the first objective; `importance`: of each objective the share of each
-        key, or None of few trials.
+        that is the best in the first objective; `importance`: of each objective that is not the
+        same in all trials the share of each key, or None of few trials.
 
     Raises
     ------
@@ -96,28 +96,32 @@ def document(plan: Plan, journal: Journal, folder: Path) -> dict[str, Any]:
         "trials": rows,
         "front": [row["trial"] for row in complete if row["front"]],
         "best": best and best["trial"],
-        "importance": _importance(plan, journal, len(complete)),
+        "importance": _importance(plan, journal, [row["values"] for row in complete]),
     }
 
 
-def _importance(plan: Plan, journal: Journal, complete: int) -> dict[str, dict[str, float]] | None:
-    """Return the share of each key in the variance of each objective.
+def _importance(
+    plan: Plan, journal: Journal, reached: Sequence[Mapping[str, float]]
+) -> dict[str, dict[str, float]] | None:
+    """Return the share of each key in the variance of each objective that has one.
 
     F. Hutter, H. Hoos, K. Leyton-Brown, "An Efficient Approach for Assessing Hyperparameter
     Importance" (ICML 2014): functional ANOVA over a random forest.
     """
-    if complete < FEW or len(plan.space) < 2:
+    if len(reached) < FEW or len(plan.space) < 2:
         return None
     optuna = load_optuna()
     found = {}
     for place, name in enumerate(plan.objectives):
+        if len({values[name] for values in reached}) == 1:
+            continue
         shares = optuna.importance.get_param_importances(
             journal.study,
             evaluator=optuna.importance.FanovaImportanceEvaluator(seed=plan.seed),
             target=lambda trial, place=place: trial.values[place],
         )
         found[name] = {key: float(share) for key, share in shares.items()}
-    return found
+    return found or None
 
 
 def draw(document: Mapping[str, Any], folder: Path) -> list[Path]:

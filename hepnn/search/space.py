@@ -10,11 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import declarations, pipeline
+from hepnn import declarations, pipeline, series
 from hepnn.errors import RecipeError
 from hepnn.recipe import Range, Space
 
 Ranges = Mapping[str, Range | list[Any]]
+
+#: Settings that a grid has at most.
+LARGEST = 100_000
 
 #: Combinations of values that are tried on the recipe before anything is trained, at most.
 CHECKED = 200
@@ -46,7 +49,9 @@ def read(written: Ranges, over: Mapping[str, Any]) -> dict[str, Range | list[Any
     if not content:
         raise RecipeError(f"nothing to search: give the recipe a section search, or {_EXAMPLE}")
     ranges = declarations.parse(Space, {"search": content}, "space").search
-    for key in ranges:
+    for key, one in ranges.items():
+        if not isinstance(one, Range):
+            series.insist_on_distinct(f"search.{key}: value", one)
         if key == "seed":
             raise RecipeError("search.seed: networks of several seeds are asked for by --seeds")
         if above := next((other for other in ranges if key.startswith(f"{other}.")), None):
@@ -69,13 +74,14 @@ def grid(ranges: Ranges) -> list[dict[str, Any]]:
     Raises
     ------
     RecipeError
-        If a range has numbers without end.
+        If a range has numbers without end, or there are too many settings.
     """
-    listed = {key: listing(one) for key, one in ranges.items()}
-    for key, values in listed.items():
-        if values is None:
+    for key, one in ranges.items():
+        if isinstance(one, Range) and np.isinf(one.count):
             raise RecipeError(f"search.{key}: a grid needs a list of values, or a step")
-    return combinations({key: values for key, values in listed.items() if values is not None})
+    if (count := size(ranges)) > LARGEST:
+        raise RecipeError(f"search: a grid of {count:.3g} settings; {LARGEST:,} are the most")
+    return combinations({key: listing(one) or [] for key, one in ranges.items()})
 
 
 def listing(one: Range | list[Any]) -> list[Any] | None:
@@ -85,8 +91,8 @@ def listing(one: Range | list[Any]) -> list[Any] | None:
 
 def size(ranges: Ranges) -> float:
     """Return how many settings a space has."""
-    lengths = [listing(one) for one in ranges.values()]
-    return float(np.prod([np.inf if one is None else float(len(one)) for one in lengths]))
+    lengths = (one.count if isinstance(one, Range) else len(one) for one in ranges.values())
+    return float(np.prod([float(length) for length in lengths]))
 
 
 def check(

@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hepnn import console, files, pipeline
+from hepnn import console, files, pipeline, series
 from hepnn.errors import RecipeError
-from hepnn.search import figures, points, runs
+from hepnn.search import figures, points, rehearsal
 from hepnn.search.space import combinations
 
 #: Where a sweep's result lies, beside its runs.
@@ -24,7 +24,7 @@ def sweep(
     settings: Mapping[str, Sequence[Any]],
     *,
     overrides: dict[str, Any] | None = None,
-    seeds: Sequence[int] = (1,),
+    seeds: Sequence[int] = (),
     metric: str | None = None,
     cost: str = "luts",
     folder: Path,
@@ -40,7 +40,7 @@ def sweep(
     settings
         Values by dotted key: `{"compress.prune.sparsity": [0.5, 0.75]}`.
     seeds
-        Each is a training of its own.
+        Each is a training of its own; the recipe's by default.
     metric
         A figure of the task's `evaluate`, by dotted key (`efficiency_at_background.0.01.top`); of
         one that every class or target has, the mean. By default the first of `accuracy`, `auc`,
@@ -67,37 +67,60 @@ def sweep(
         raise RecipeError("nothing to sweep over: --sweep compress.prune.sparsity=[0.5,0.75]")
     chosen = combinations(settings)
     base = {**(overrides or {}), "targets": [], "search": {}}
-    for setting in chosen:  # before anything is trained
-        wanted = pipeline.load(recipe, {**base, **setting})
-        if not wanted.compress:
+    seeds = seeds or [pipeline.load(recipe, base).seed]
+    series.insist_on_distinct("seed", seeds)
+    for key, values in settings.items():
+        series.insist_on_distinct(f"{key}: value", values)
+    wanted = [pipeline.load(recipe, {**base, **setting}) for setting in chosen]
+    for one in wanted:  # before anything is trained
+        if not one.compress:
             raise RecipeError("the recipe has no compression steps to sweep over")
-        figures.insist_on_costs([cost], wanted)
-    found = []
+        figures.insist_on_costs([cost], one)
+    pipeline.survey(wanted[0], folder)
+    reached = rehearsal.metrics(wanted[0])
+    metric = metric or figures.usual(reached)
+    figures.insist_on_metrics([metric], reached)
+    folder.mkdir(parents=True, exist_ok=True)
+    with files.alone(folder):
+        found = _trained(recipe, base, chosen, seeds, cost, folder)
+        document = result(list(zip(chosen, found, strict=True)), metric, cost)
+        files.write_json(folder / RESULT, document)
+        from hepnn.plots import front
+
+        front.draw(document, folder / PICTURE)
+    return document
+
+
+def _trained(
+    recipe: str | Path | dict[str, Any],
+    base: dict[str, Any],
+    chosen: Sequence[Mapping[str, Any]],
+    seeds: Sequence[int],
+    cost: str,
+    folder: Path,
+) -> list[list[dict[str, Any]]]:
+    """Return the figures of each setting's runs, trained now or before."""
     starts = {
-        seed: runs.finish(runs.of_float(recipe, {**base, "seed": seed}, folder)) for seed in seeds
+        seed: series.finish(series.of_float(recipe, {**base, "seed": seed}, folder))
+        for seed in seeds
     }
-    for number, setting in enumerate(chosen):
-        console.say(f"setting {number + 1} of {len(chosen)}: {points.words(setting)}")
+    found = []
+    for number, setting in enumerate(chosen, 1):
+        console.say(f"setting {number} of {len(chosen)}: {points.words(setting)}")
         each = []
         for seed in seeds:
             wanted = pipeline.load(recipe, {**base, **setting, "seed": seed})
-            run = runs.begin(wanted, folder, f"setting{number + 1}-seed{seed}", starts[seed])
-            each.append(figures.of_run(runs.finish(run), [cost]))
+            run = series.begin(wanted, folder, f"setting{number}-seed{seed}", starts[seed])
+            each.append(figures.of_run(series.finish(run), [cost]))
         found.append(each)
-    document = result(list(zip(chosen, found, strict=True)), metric, cost)
-    files.write_json(folder / RESULT, document)
-    from hepnn.plots import front
-
-    front.draw(document, folder / PICTURE)
-    return document
+    return found
 
 
 def result(
     found: Sequence[tuple[Mapping[str, Any], Sequence[Mapping[str, Any]]]],
-    metric: str | None,
+    metric: str,
     cost: str,
 ) -> dict[str, Any]:
     """Return the document of a sweep, from the figures of each setting's runs."""
-    metric = metric or figures.usual(found[0][1][0]["metrics"])
     rows = [points.point(setting, each, (metric, cost)) for setting, each in found]
     return points.against(rows, metric, cost)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from hepnn import console, pipeline
+from hepnn import console, pipeline, series
 from hepnn.errors import HepnnError, RecipeError
 from hepnn.run import Run, open_run
-from hepnn.search import figures, points, results, runs, work
+from hepnn.search import figures, points, results, work
 from hepnn.search import plan as plans
 from hepnn.search import space as spaces
 from hepnn.search.crew import ENDS, Crew, Event
@@ -126,7 +126,7 @@ class Search:
     def _train_starts(self, crew: Crew) -> None:
         """Train the float stage that all trials of a seed go on from."""
         made = [
-            runs.of_float(self._recipe, {**self._base, "seed": seed}, self._folder)
+            series.of_float(self._recipe, {**self._base, "seed": seed}, self._folder)
             for seed in self._plan.seeds
         ]
         missing = [run for run in made if "float" not in run.stages]
@@ -154,7 +154,7 @@ class Search:
                 self._fail(number, str(error), shown)
                 return None
             name = f"{results.name_of(number)}-seed{seed}"
-            runs.begin(wanted, self._folder, name, self._starts.get(seed))
+            series.begin(wanted, self._folder, name, self._starts.get(seed))
             names.append(name)
         judged = self._plan.pruner != "none"
         return Job(tuple(names), tuple(self._plan.costs), int(self._shares), judged)

@@ -1,8 +1,9 @@
 """A search over any keys of a recipe, by trials that are runs.
 
 One process draws the trials, writes the journal and begins the runs; workers train them. It may
-be killed at any moment: trials that were under way go on from their checkpoints, under the same
-numbers and in the same folders.
+be killed at any moment: trials that were under way go on under the same numbers and in the same
+folders; from their checkpoints, but on a cluster from their beginning, since their folders come
+back when they end.
 """
 
 from __future__ import annotations
@@ -11,9 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hepnn import console, files, pipeline, preparation, teaching
-from hepnn import run as runs_module
-from hepnn.data.generate.plan import alone
+from hepnn import console, files, pipeline, series
 from hepnn.data.generate.pool import usable_cores
 from hepnn.errors import RecipeError
 from hepnn.recipe import Range
@@ -103,6 +102,8 @@ def tune(
     for name, number in numbers.items():
         if number is not None and not number > 0:
             raise RecipeError(f"--{name} {number}: must be above 0")
+    for noun, values in (("metric", metrics), ("cost", costs), ("seed", seeds)):
+        series.insist_on_distinct(noun, values)
     journal.load_optuna()
     base: dict[str, Any] = {**(overrides or {}), "search": {}}
     loaded = pipeline.load(recipe, base)
@@ -112,16 +113,12 @@ def tune(
     possible = len(spaces.grid(ranges)) if method == "grid" else None
     spaces.check(ranges, recipe, base, seed)
     figures.insist_on_costs(costs, loaded)
-    data = preparation.open_data(loaded)
-    if loaded.start:
-        runs_module.open_stage(loaded.start, folder)
-    teaching.check(loaded, data, folder)
+    pipeline.survey(loaded, folder)
     known = plans.noted(folder)
     if known is None:
         reached = rehearsal.metrics(loaded)
         metrics = list(metrics) or [figures.usual(reached)]
-        for metric in metrics:
-            figures.entries(reached, metric)
+        figures.insist_on_metrics(metrics, reached)
     plan = plans.Plan(
         recipe=loaded.model_dump(mode="json"),
         space={k: v.model_dump() if isinstance(v, Range) else v for k, v in ranges.items()},
@@ -134,7 +131,7 @@ def tune(
         threads=threads,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    with alone(folder):
+    with files.alone(folder):
         plans.note(plan, folder)
         limit = min(trials or possible or TRIALS, possible or trials or TRIALS)
         search = Search(recipe, base, plan, ranges, folder)
@@ -155,4 +152,4 @@ def _crew(dask: str | None, size: int, threads: int, folder: Path) -> Crew:
         return Pool(size, threads, folder / LOG)
     from hepnn.search.cluster import Cluster
 
-    return Cluster(dask, size, threads)
+    return Cluster(dask, size, threads, folder / LOG)

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hepnn import recipe as recipes
+from hepnn import series
 from hepnn.run import Run, open_run
-from hepnn.search import figures, runs
+from hepnn.search import figures
 
 #: Takes the finished epochs and the last one's logs; says whether the trial goes on.
 Report = Callable[[int, dict[str, float]], bool]
@@ -65,7 +66,7 @@ def do(job: Job, folder: Path, report: Report) -> None:
     for name in job.runs:
         run = open_run(folder / name)
         watch = _watch(run, job, report) if name == job.runs[0] else None
-        figures.of_run(runs.finish(run, watch), job.costs)
+        figures.of_run(series.finish(run, watch), job.costs)
 
 
 def epochs_of(recipe: recipes.Recipe, skipped: int = 0) -> int:

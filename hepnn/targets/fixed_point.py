@@ -6,6 +6,10 @@ a channel. It rounds to multiples of `2**-f`; what does not fit between `-k 2**i
 
 `Lane.quantize` repeats the float32 arithmetic of the quantizer operation by operation, so that
 it gives its bits also where float32 itself is coarser than the lane.
+
+Firmware whose input meets several lanes rounds and wraps for each of them itself, in whole
+numbers, and cannot repeat what float32 does with numbers that large. Its input has a lane that
+is `NEAR`: it wraps, and refuses what has `LARGEST` steps and more.
 """
 
 from __future__ import annotations
@@ -15,6 +19,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+
+from hepnn.errors import DataError
 
 ROUNDINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "TRN": np.floor,
@@ -28,6 +34,11 @@ ROUNDINGS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 OVERFLOWS = ("WRAP", "SAT", "SAT_SYM")
 
+NEAR = "NEAR"
+
+#: Below so many steps float32 adds a half to any number of them without a loss.
+LARGEST = 2.0**23
+
 
 @dataclass(frozen=True)
 class Lane:
@@ -39,7 +50,8 @@ class Lane:
         Sign, integer bits without it, fraction bits; float64, scalars or shaped to broadcast
         with `(batch, ...)`.
     rounding, overflow : str
-        Names as in ap_fixed, without the ``AP_``; `SYM` is an alias of `SAT_SYM`.
+        Names as in ap_fixed, without the ``AP_``; `SYM` is an alias of `SAT_SYM`. No quantizer,
+        but an input, may be `NEAR`.
     """
 
     k: np.ndarray
@@ -91,22 +103,70 @@ class Lane:
         """Largest value of every channel."""
         return np.where(self.bits > 0, 2.0**self.i - 2.0**-self.f, 0.0)
 
+    @property
+    def wraps(self) -> bool:
+        """Whether what does not fit wraps around."""
+        return self.overflow in ("WRAP", NEAR)
+
+    def takes(self, x: np.ndarray) -> np.ndarray:
+        """Return which events `(batch,)` of `x` `(batch, ...)` are not refused."""
+        if self.overflow != NEAR:
+            return np.ones(len(x), bool)
+        near = np.abs(x) < self._limit
+        return np.asarray(near.all(axis=tuple(range(1, x.ndim))))
+
+    def insist(self, x: np.ndarray) -> None:
+        """Refuse events `(batch, ...)` that the lane does not take.
+
+        Raises
+        ------
+        DataError
+            If the lane is `NEAR` and a number is too large.
+        """
+        if not (taken := self.takes(x)).all():
+            event = int(np.argmin(taken))
+            limits = np.broadcast_to(self._limit, (1, *x.shape[1:]))[0]
+            place = int(np.argmax(np.abs(x[event]) / limits))
+            raise DataError(
+                f"event {event} holds {x[event].flat[place]:g}, and the network's input meets"
+                " several lanes: from 2^23 steps on, here"
+                f" {limits.flat[place]:g}, float32 rounds otherwise than firmware"
+            )
+
+    def within(self, x: np.ndarray) -> np.ndarray:
+        """Return `x` float32 with numbers that would be refused drawn to the next that is not."""
+        if self.overflow != NEAR:
+            return x
+        most = np.nextafter(self._limit.astype(np.float32), np.float32(0))
+        return np.clip(x, -most, most)
+
     def quantize(self, x: np.ndarray) -> np.ndarray:
-        """Return `x` `(batch, ...)` on the lane, float32, with the quantizer's own bits."""
+        """Return `x` `(batch, ...)` on the lane, float32, with the quantizer's own bits.
+
+        Raises
+        ------
+        DataError
+            If the lane is `NEAR` and a number is too large.
+        """
         one = np.float32
+        self.insist(x)
         k, f = self.k.astype(one), self.f.astype(one)
         i = np.maximum(self.i.astype(one), -f)
         scale, span = np.exp2(f), np.exp2(i)
         y: np.ndarray = x.astype(one)
-        if self.overflow != "WRAP":
+        if not self.wraps:
             largest = span - one(1) / scale
             smallest = -k * (largest if self.overflow == "SAT_SYM" else span)
             y = np.where(y > largest, largest, np.where(y < smallest, smallest, y))
         y = ROUNDINGS[self.rounding](y * scale) / scale
-        if self.overflow == "WRAP":
+        if self.wraps:
             half = k * np.exp2(i + k - one(1))
             y = np.mod(y + half, np.exp2(i + k)) - half
         return np.where(self.bits > 0, y, one(0)).astype(one)
+
+    @property
+    def _limit(self) -> np.ndarray:
+        return np.where(self.bits > 0, LARGEST * 2.0**-self.f, np.inf)
 
     def grid(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """Return the lane as JSON for one event's `shape`: every number once a feature."""

@@ -77,7 +77,8 @@ def choose(calibration: np.ndarray, lane: Lane | None, seed: int = 0) -> Vectors
     largest = float(np.finfo(np.float32).max) / 2
     x = np.clip(np.concatenate(list(groups.values())), -largest, largest)
     kinds = [kind for kind, events in groups.items() for _ in events]
-    return Vectors(x.astype(np.float32), kinds)
+    x = x.astype(np.float32)
+    return Vectors(x if lane is None else lane.within(x), kinds)
 
 
 def _single(event: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:

@@ -83,7 +83,7 @@ def mixed(number: np.ndarray, seed: int = 0) -> np.ndarray:
     """
     with np.errstate(over="ignore"):
         step = np.uint64(0x9E3779B97F4A7C15)
-        z = (number.astype(np.uint64) + np.uint64(1) + np.uint64(seed) * np.uint64(1 << 32)) * step
+        z = (number.astype(np.uint64) + np.uint64(((seed << 32) + 1) % 2**64)) * step
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return z ^ (z >> np.uint64(31))

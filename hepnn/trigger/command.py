@@ -50,13 +50,19 @@ def threshold(
     Raises
     ------
     HepnnError
-        If the run has no export, or its validation events cannot resolve what is wanted.
+        If the run has no export, its validation events cannot resolve what is wanted, or nothing
+        is wanted and what is stored is for another signal.
     """
     read = export.read(run, stage, form, runs)
     if wanted is None:
         kept = thresholds.stored(read)
-        if kept is not None and (signal is None or sorted(signal) == sorted(kept["signal"])):
-            return kept
+        if kept is not None:
+            if signal is None or sorted(signal) == sorted(kept["signal"]):
+                return kept
+            raise RunError(
+                f"the stored threshold is for {kept['signal']}, not {list(signal)}: --threshold"
+                " chooses one that takes its place"
+            )
     chosen = thresholds.choose(Trigger(read, signal), wanted or USUAL, input_rate=rate, seed=seed)
     thresholds.store(Trigger(read, signal), chosen)
     return chosen

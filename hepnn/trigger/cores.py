@@ -35,13 +35,24 @@ def apart(workers: int) -> Cores:
 
 @contextlib.contextmanager
 def kept(cores: frozenset[int] | None) -> Iterator[None]:
-    """Keep this thread on some cores for a while."""
+    """Keep this thread, and the processes that it starts, on some cores for a while.
+
+    Where the system does not allow it, or has taken the cores away since, the thread stays where
+    it is.
+
+    Parameters
+    ----------
+    cores
+        Their numbers; None for any.
+    """
     if cores is None:
         yield
         return
     before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
+    with contextlib.suppress(OSError):
+        os.sched_setaffinity(0, cores)
     try:
         yield
     finally:
-        os.sched_setaffinity(0, before)
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, before)

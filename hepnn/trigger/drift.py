@@ -37,12 +37,19 @@ class Histogram:
     def __init__(self, reference: np.ndarray) -> None:
         inner = np.quantile(reference, np.linspace(0, 1, BINS + 1)[1:-1])
         self.edges = np.unique(inner.astype(reference.dtype))
-        self.reference = self._counted(reference)
-        self.counts = np.zeros(len(self.edges) + 1, np.int64)
+        self._events, self._below = len(reference), self._beneath(reference)
+        self.reference = self.counts
+        self._events, self._below = 0, np.zeros_like(self._below)
 
     def add(self, values: np.ndarray) -> None:
         """Count values `(events,)`."""
-        self.counts += self._counted(values)
+        self._events += len(values)
+        self._below += self._beneath(values)
+
+    @property
+    def counts(self) -> np.ndarray:
+        """What is in the bins."""
+        return np.diff(self._below, prepend=0, append=self._events)
 
     @property
     def distance(self) -> float:
@@ -78,11 +85,10 @@ class Histogram:
             "reference": self.reference.tolist(),
         }
 
-    def _counted(self, values: np.ndarray) -> np.ndarray:
+    def _beneath(self, values: np.ndarray) -> np.ndarray:
         # An edge counts as above it, so that a value of many events is a bin's own. Numbers are
         # sorted faster than each is looked up among the edges.
-        below = np.searchsorted(np.sort(values), self.edges, side="left")
-        return np.diff(below, prepend=0, append=len(values))
+        return np.sort(values).searchsorted(self.edges)
 
 
 class Drift:
@@ -133,8 +139,10 @@ class Drift:
         """Return every histogram, the rate, and the alarms in words."""
         expected, events = self._expected
         found = self._accepted / max(self._decided, 1)
-        spread = expected * (1 - expected) * (1 / max(self._decided, 1) + 1 / events)
-        pull = (found - expected) / np.sqrt(spread + 1e-300)
+        # Of two samples of one distribution, whose share both together tell best.
+        share = (self._accepted + expected * events) / (self._decided + events)
+        spread = share * (1 - share) * (1 / max(self._decided, 1) + 1 / events)
+        pull = (found - expected) / np.sqrt(spread) if spread > 0 else 0.0
         alarms = [
             f"{kind} {name} has drifted: distance {one.distance:.3g}"
             for kind, of_kind in (("feature", self.features), ("score", self.scores))

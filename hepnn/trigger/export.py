@@ -123,8 +123,8 @@ def read(
             )
         path = folder / entry["file"]
         content = _content(path, entry)
-        parent = folder.resolve().parents[2]
-        run = parent if (parent / "manifest.json").is_file() else None
+        above = folder.resolve().parents[2:3]
+        run = next((one for one in above if (one / "manifest.json").is_file()), None)
         outputs = about["outputs"]
         if "task" not in outputs:
             raise RunError(f"{folder}: part {outputs.get('part')!r} of a network has no decision")

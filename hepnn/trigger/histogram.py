@@ -18,7 +18,7 @@ QUANTILES = {"p50": 0.5, "p99": 0.99, "p99.9": 0.999, "p99.99": 0.9999}
 
 
 class Latencies:
-    """Times from arrival to decision, in ns."""
+    """Times from an event's arrival to when a worker has its scores, in ns."""
 
     def __init__(self) -> None:
         self.counts = np.zeros(_AN_OCTAVE * _OCTAVES, np.int64)

@@ -46,8 +46,8 @@ def load(
     form
         `tflite` or `tflite-float16`.
     signal
-        Names of the classes that are signal; those that the stored threshold is for, or the
-        last class.
+        Names of the classes that are signal, or of the quantity that is cut on; those that the
+        stored threshold is for, or the last class.
     threshold
         Events of this score or more are accepted; that which is stored in the run by default.
     runs
@@ -82,7 +82,7 @@ class Trigger:
     threshold : float or None
         Events of this score or more are accepted.
     signal : list of str or None
-        Names of the classes that are signal, where they were said.
+        Names of the classes that are signal, or of the quantity, where they were said.
     """
 
     def __init__(

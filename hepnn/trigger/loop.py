@@ -6,16 +6,16 @@ of day moves, or one that a test moves.
 
 from __future__ import annotations
 
-import os
-import time
+import threading
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from hepnn.errors import HepnnError
+from hepnn.trigger import rows
+from hepnn.trigger.clock import Clock, Monotonic
 from hepnn.trigger.menu import Menu
 from hepnn.trigger.overload import Queue, Waiting
 from hepnn.trigger.pool import Answers, Workers
@@ -28,37 +28,11 @@ AT_ONCE = 4096
 #: Time in ns between looks after the workers.
 LOOKS = 10_000_000
 
+#: Time in ns after which answers are looked for again, where nothing else is to be done.
+ANSWERS = 200_000
+
 #: An event whose worker dies so often is failed.
 TRIES = 3
-
-
-class Clock(Protocol):
-    """Time, in ns."""
-
-    def now(self) -> int:
-        """Return the time."""
-
-    def pause(self, until: int) -> None:
-        """Wait; it may be for less."""
-
-
-class Monotonic:
-    """The machine's monotonic clock."""
-
-    #: What a sleep takes longer than it should, about.
-    LATE = 120_000
-
-    def now(self) -> int:
-        """Return the time."""
-        return time.monotonic_ns()
-
-    def pause(self, until: int) -> None:
-        """Sleep, a millisecond at most; what is nearer than a sleep can hit is waited for awake."""
-        left = until - time.monotonic_ns() - self.LATE
-        if left > 0:
-            time.sleep(min(left, 1_000_000) * 1e-9)
-        else:
-            os.sched_yield()
 
 
 class Loop:
@@ -106,14 +80,14 @@ class Loop:
         self.clock: Clock = clock or Monotonic()
         self.stopping: str | None = None
         self.reloads = {"done": 0, "refused": 0}
-        self._menus = {0: menu}
+        self._menus, self._newest = {0: menu}, 0
+        self._reloading = threading.Lock()
         self._arrivals, self._events = arrivals, events
         self._sink, self._insist, self._say = sink, insist_on_sink, say
         # Events to come; drawn many at once.
-        self._coming = Waiting(np.zeros((0, 4), np.int64))
+        self._coming = Waiting.none()
         self._cursor = self._number = self._drawn = 0
         self._returned: list[Waiting] = []
-        self._tries: Counter[int] = Counter()
         self.started = self._last = self.clock.now()
         self._look = 0
 
@@ -140,14 +114,15 @@ class Loop:
 
     @property
     def following(self) -> int:
-        """The time in ns until which nothing is to be done but to wait for workers."""
-        now = self.clock.now()
+        """The time in ns until which there is nothing to be done."""
+        soon = self.clock.now() + ANSWERS
         if self._arrivals is None or self.stopping or self._number == self._events:
-            return now + 200_000
+            return soon
         if self.queue.room == 0:
-            return now + 200_000
+            return soon
         self._fill()
-        return int(self._due[self._cursor])
+        due = int(self._due[self._cursor])
+        return min(due, soon) if self.workers.held else due
 
     def step(self) -> bool:
         """Do what is to be done now; return whether there was anything."""
@@ -161,6 +136,7 @@ class Loop:
         if now >= self._look:
             self._look = now + LOOKS
             self._recover(now)
+            self._forget()
             self.tally.count()
         worked |= self._admit(now)
         worked |= self._dispatch()
@@ -173,21 +149,24 @@ class Loop:
             self._say(f"stopping: {reason}")
 
     def reload(self, read: Callable[[], Menu]) -> None:
-        """Take another menu, if it can be read and looks at the same events; else keep the old."""
-        now = self._menus[max(self._menus)]
-        try:
-            menu = read()
-            if (menu.shape, menu.features, menu.names) != (now.shape, now.features, now.names):
-                raise HepnnError("it has other features or items: start anew")
-        except HepnnError as error:
-            self.reloads["refused"] += 1
-            self._say(f"not reloaded, the old one is kept: {error}")
-            return
-        generation = max(self._menus) + 1
-        self._menus[generation] = menu
-        self.workers.reload(menu, generation)
-        self.reloads["done"] += 1
-        self._say("reloaded")
+        """Take another menu, if it can be read and looks at the same events; else keep the old.
+
+        Another thread than the loop's may call it.
+        """
+        with self._reloading:
+            try:
+                menu = read()
+                if menu.looks_at != self._menus[self._newest].looks_at:
+                    raise HepnnError("it has other features, items or scores: start anew")
+            except Exception as error:  # whatever is wrong with it, the stream goes on
+                self.reloads["refused"] += 1
+                self._say(f"not reloaded, the old one is kept: {error}")
+                return
+            self._menus[self._newest + 1] = menu
+            self._newest += 1
+            self.workers.reload(menu, self._newest)
+            self.reloads["done"] += 1
+            self._say("reloaded")
 
     @property
     def _waiting(self) -> int:
@@ -215,8 +194,7 @@ class Loop:
         self._number += count
         self.tally.arrived(events)
         account, source = self.tally.account, self.tally.source
-        if source.faults:
-            fault = source.fault[events.row]
+        if source.faults and (fault := source.fault[events.row]).any():
             for place, reason in enumerate(source.faults):
                 account.settle("failed", events.number[fault == place + 1], reason)
             events = events[fault == 0]
@@ -258,34 +236,34 @@ class Loop:
         kept, accepted = self.tally.decided(menu, events, scores, done)
         if self._sink is None or not accepted.any():
             return
-        source, events = self.tally.source, events[accepted]
-        columns = {"number": events.number}
-        x = source.x[events.row]
-        if x.ndim == 2:
-            columns |= {name: x[:, place] for place, name in enumerate(menu.features)}
-        else:
-            columns["x"] = x
-        for place, name in enumerate(menu.names):
-            columns[f"score_{name}"] = scores[accepted, place]
-        bits = (kept[accepted] << np.arange(kept.shape[1])).sum(axis=1)
-        columns["items"] = bits
-        columns["prescale"] = events.prescale
-        columns["arrival_ns"] = events.arrival - self.started
-        columns["latency_ns"] = done[accepted] - events.arrival
-        if source.y is not None:
-            columns["label"] = source.y[events.row]
-        self._sink.put(columns)
+        made = rows.of(
+            menu,
+            self.tally.source,
+            events[accepted],
+            scores[accepted],
+            kept[accepted],
+            done[accepted],
+            self.started,
+        )
+        self._sink.put(made)
 
     def _recover(self, now: int) -> None:
         """Do again what workers held that died; what they die of is failed."""
         for held in self.workers.recover(now):
             self._say(f"a worker died with {len(held)} events: done again by another one")
-            self._tries.update(held.number.tolist())
-            hopeless = np.array([self._tries[one] >= TRIES for one in held.number.tolist()], bool)
+            held.deaths[:] += 1
+            hopeless = held.deaths >= TRIES
             self.tally.account.settle("failed", held.number[hopeless], "its workers died")
             again = held[~hopeless]
             if len(again):
                 self._returned.append(again)
+
+    def _forget(self) -> None:
+        """Drop menus that no answer can be of any more."""
+        if len(self._menus) > 1:
+            oldest = self.workers.oldest
+            for generation in [one for one in list(self._menus) if one < oldest]:
+                del self._menus[generation]
 
     @property
     def _due(self) -> np.ndarray:

@@ -21,7 +21,7 @@ decides: whoever looks at the event comes to the same answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ class ItemDeclaration(Declaration):
     run: str = Field(description="Path or name of a run, or the folder of a LiteRT export.")
     stage: str | None = Field(None, description="Stage of the run.")
     form: str = Field("tflite", description="Form of the export.")
-    signal: list[str] | None = Field(None, description="Classes that are signal.")
+    signal: list[str] | None = Field(
+        None, description="Classes that are signal, or the quantity to cut on."
+    )
     threshold: str | None = Field(
         None, description="score=0.9, background=0.01 or rate=1000; the stored one by default."
     )
@@ -97,6 +99,11 @@ class Menu:
     def __init__(self, items: Sequence[Item], seed: int = 0) -> None:
         self.items = tuple(items)
         self.seed = seed
+        if not 0 < len(self.items) <= MOST + 1:  # a shadow has no bit
+            raise RecipeError(f"a menu has 1 to {MOST} items")
+        for name in self.names:
+            if self.names.count(name) > 1:
+                raise RecipeError(f"two items of the name {name}")
         units: dict[str, str] = {}
         for item in self.items:
             if item.trigger.threshold is None:
@@ -121,6 +128,12 @@ class Menu:
     def names(self) -> list[str]:
         """The items' names."""
         return [item.name for item in self.items]
+
+    @property
+    def looks_at(self) -> tuple[Any, ...]:
+        """What one stream's menus have in common: events, items, and what these score."""
+        titles = tuple(item.trigger.score_of.title for item in self.items)
+        return self.shape, self.features, self.names, titles
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """Return the scores `(events, items)` float64 of events `(events, *shape)` float32.
@@ -244,7 +257,7 @@ def load_menu(
         where = path.parent / one.run if (path.parent / one.run).exists() else one.run
         try:
             items.append(Item(name, _trigger(where, one, input_rate, runs), one.prescale))
-        except (RunError, RecipeError) as error:
+        except (DataError, RunError, RecipeError) as error:
             raise type(error)(f"{path}: items.{name}: {error}") from error
     return Menu(items, declared.seed)
 
@@ -266,42 +279,3 @@ def _trigger(
         value = thresholds.choose(trigger, one.threshold, input_rate=input_rate)["threshold"]
     trigger.threshold = value
     return trigger
-
-
-class Rates:
-    """What a menu accepted: in total, and of each item alone and only by it."""
-
-    def __init__(self, menu: Menu) -> None:
-        self._names = menu.names
-        self._prescales = [item.prescale for item in menu.items]
-        self.events = self.total = 0
-        self._passed, self._kept, self._unique = np.zeros((3, len(menu.items)), np.int64)
-
-    def add(self, passed: np.ndarray, kept: np.ndarray) -> None:
-        """Count events `(events, items)` bool, before and after prescales."""
-        several = kept.sum(axis=1)
-        self.events += len(kept)
-        self.total += int(np.count_nonzero(several))
-        self._passed += passed.sum(axis=0)
-        self._kept += kept.sum(axis=0)
-        self._unique += (kept & (several == 1)[:, None]).sum(axis=0)
-
-    def items(self, seconds: float) -> Mapping[str, dict[str, Any]]:
-        """Return counts, and rates in Hz with their Poisson errors, by item."""
-        return {
-            name: {
-                "prescale": self._prescales[place],
-                "passed": int(self._passed[place]),
-                "kept": int(self._kept[place]),
-                "unique": int(self._unique[place]),
-                "rate_hz": rate(int(self._kept[place]), seconds),
-                "unique_rate_hz": rate(int(self._unique[place]), seconds),
-            }
-            for place, name in enumerate(self._names)
-        }
-
-
-def rate(count: int, seconds: float) -> dict[str, float]:
-    """Return a rate and its error, the square root of the count over the time."""
-    seconds = max(seconds, 1e-9)
-    return {"value": count / seconds, "error": float(np.sqrt(count)) / seconds}

@@ -22,6 +22,9 @@ POLICIES = ("block", "drop-oldest", "drop-newest", "prescale")
 #: The largest prescale of the policy of that name.
 LARGEST = 1 << 10
 
+#: Numbers that are known of an event.
+COLUMNS = 5
+
 
 class Waiting:
     """Events that wait, as one table, so that they are moved at once.
@@ -29,7 +32,8 @@ class Waiting:
     Attributes
     ----------
     table : np.ndarray
-        `(events, 4)` int64: sequence number, time of arrival in ns, row in the source, prescale.
+        `(events, 5)` int64: sequence number, time of arrival in ns, row in the source, prescale,
+        and how often a worker died with it.
     """
 
     __slots__ = ("table",)
@@ -40,9 +44,14 @@ class Waiting:
     @classmethod
     def of(cls, number: np.ndarray, arrival: Any, row: np.ndarray) -> Waiting:
         """Return events of a sequence number, arrival and row each `(events,)`."""
-        table = np.ones((len(number), 4), np.int64)
-        table[:, 0], table[:, 1], table[:, 2] = number, arrival, row
+        table = np.empty((len(number), COLUMNS), np.int64)
+        table[:, 0], table[:, 1], table[:, 2], table[:, 3:] = number, arrival, row, (1, 0)
         return cls(table)
+
+    @classmethod
+    def none(cls, places: int = 0) -> Waiting:
+        """Return so many places for events, none of them taken."""
+        return cls(np.zeros((places, COLUMNS), np.int64))
 
     def __len__(self) -> int:
         """Return how many events they are."""
@@ -72,6 +81,11 @@ class Waiting:
         """Of how many events each was taken `(events,)`."""
         return self.table[:, 3]
 
+    @property
+    def deaths(self) -> np.ndarray:
+        """How often a worker died with each `(events,)`."""
+        return self.table[:, 4]
+
 
 class Queue:
     """A ring of so many events.
@@ -95,7 +109,7 @@ class Queue:
         if policy not in POLICIES:
             raise RecipeError(f"unknown policy {policy!r}; {nearest(policy, POLICIES)}")
         self.capacity, self.policy, self.prescale = capacity, policy, 1
-        self._ring = np.zeros((capacity, 4), np.int64)
+        self._ring = Waiting.none(capacity).table
         self._first = self._length = 0
         self._seed = seed
         # The prescale follows the queue in steps of so many events that come.
@@ -162,7 +176,7 @@ class Queue:
             taken = mixed(events.number, self._seed) % np.uint64(self.prescale) == 0
             yield events.number[~taken], "prescaled"
             events = events[taken]
-            events.table[:, 3] = self.prescale
+            events.prescale[:] = self.prescale
         if len(events) > self.free:
             yield events.number[self.free :], "newest, the queue was full"
             events = events[: self.free]

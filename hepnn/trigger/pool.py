@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from hepnn.errors import RunError
-from hepnn.trigger import ring
+from hepnn.trigger import cores, ring
 from hepnn.trigger.lane import Lane
 from hepnn.trigger.menu import Menu
 from hepnn.trigger.overload import Waiting
@@ -55,12 +56,18 @@ class Workers(Protocol):
     def reload(self, menu: Menu, generation: int) -> None:
         """Let the workers use another menu."""
 
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest menu that an answer to come may be of."""
+
     def stop(self) -> None:
         """End all workers."""
 
 
 class Pool:
     """Processes.
+
+    All but `reload` is for one thread.
 
     Parameters
     ----------
@@ -72,8 +79,8 @@ class Pool:
         How many.
     depth
         Events that each holds at most.
-    cores
-        Where they run; None for anywhere.
+    where
+        Cores on which they run; None for any.
     """
 
     def __init__(
@@ -82,11 +89,12 @@ class Pool:
         x_of: Callable[[np.ndarray], np.ndarray],
         workers: int,
         depth: int = DEPTH,
-        cores: frozenset[int] | None = None,
+        where: frozenset[int] | None = None,
     ) -> None:
         self._context = multiprocessing.get_context("spawn")
-        self._x_of, self._depth, self._cores = x_of, depth, cores
-        self._state, self._generation = menu.state(), 0
+        self._x_of, self._depth, self._where = x_of, depth, where
+        # Number and state of the menu, which `reload` replaces together.
+        self._menu: tuple[int, Any] = (0, menu.state())
         self._shape, self._scores = menu.shape, len(menu.items)
         self.replaced = 0
         self._members = [_Member(self) for _ in range(workers)]
@@ -150,18 +158,25 @@ class Pool:
             member.close()
             found.append(held)
             self._members[place] = _Member(self)
+            # It may have been made while a menu came.
+            self._members[place].use(*self._menu)
             self.replaced += 1
         return found
 
     def reload(self, menu: Menu, generation: int) -> None:
-        """Let the workers use another menu, from the next event on."""
-        self._state, self._generation = menu.state(), generation
-        for member in self._members:
-            if member.lane.wanted < generation:
-                # First the number, so that the worker reads what may be more than a pipe holds.
-                member.lane.wanted = generation
-                with contextlib.suppress(OSError):  # of one that was killed just now
-                    member.reloads.send((generation, self._state))
+        """Let the workers use another menu, from the next event that is put in on.
+
+        Another thread than the loop's may call it, one at a time; it may have to wait for a
+        worker to read the menu.
+        """
+        self._menu = (generation, menu.state())
+        for member in list(self._members):
+            member.use(*self._menu)
+
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest menu that an answer to come may be of."""
+        return min(member.oldest for member in self._members)
 
     def stop(self) -> None:
         """End all workers, when they have answered what they hold."""
@@ -174,10 +189,11 @@ class Pool:
                 member.process.join()
             member.close()
 
-    def _start(self, lane: Lane, ends: Any) -> Any:
-        arguments = (lane, self._state, self._generation, ends, self._cores)
+    def _start(self, *arguments: Any) -> Any:
         process = self._context.Process(target=work, args=arguments, daemon=True)
-        process.start()
+        # A process inherits the cores of the thread that starts it.
+        with cores.kept(self._where):
+            process.start()
         return process
 
 
@@ -185,14 +201,16 @@ class _Member:
     """One worker, with what it holds."""
 
     def __init__(self, pool: Pool) -> None:
+        generation, state = pool._menu
         self.lane = Lane(pool._context, pool._depth, pool._shape, pool._scores)
-        self.lane.wanted = pool._generation
+        self.lane.wanted = self._answered = generation
         self._x_of = pool._x_of
-        self._events = np.zeros((pool._depth, 4), np.int64)
+        self._events = Waiting.none(pool._depth).table
         self.head = self.collected = 0
         self._seen = (0, 0)
+        self._telling = threading.Lock()
         self.reloads, ends = pool._context.Pipe()
-        self.process = pool._start(self.lane, ends)
+        self.process = pool._start(self.lane, state, generation, ends)
         ends.close()
 
     def put(self, events: Waiting) -> None:
@@ -210,7 +228,22 @@ class _Member:
             ring.read(one, first, count)
             for one in (self._events, lane.scores, lane.generation, lane.done)
         )
+        self._answered = int(generation[-1])
         return Answers(Waiting(events), scores, generation, done)
+
+    @property
+    def oldest(self) -> int:
+        """Number of the oldest menu that an answer to come may be of."""
+        return self.lane.wanted if self.collected == self.head else self._answered
+
+    def use(self, generation: int, state: Any) -> None:
+        """Let the worker use a menu, if it uses an older one."""
+        with self._telling:
+            if self.lane.wanted < generation and not self.reloads.closed:
+                # First the number, so that the worker reads what may be more than a pipe holds.
+                self.lane.wanted = generation
+                with contextlib.suppress(OSError):  # of one that was killed just now
+                    self.reloads.send((generation, state))
 
     def held(self) -> Waiting:
         """Return what was put in and is not collected; some of it may have been answered."""
@@ -223,5 +256,6 @@ class _Member:
         return now - self._seen[1] > HANGS
 
     def close(self) -> None:
-        self.reloads.close()
+        with self._telling:
+            self.reloads.close()
         self.process.close()

@@ -6,8 +6,8 @@ of the exponential: `one`, plain Python for a single event, without an array mad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import exp
+from collections.abc import Callable, Sequence
+from math import copysign, exp, inf, sinh
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +21,10 @@ class Score(Protocol):
 
     #: What it is called in tables.
     title: str
+
+    #: Places of the signal classes, or of the quantity, among the export's names; none where
+    #: nothing was said.
+    chosen: tuple[int, ...]
 
     def one(self, outputs: np.ndarray, x: np.ndarray) -> float:
         """Return the score of one event from its outputs and inputs, as the network has them."""
@@ -38,20 +42,27 @@ def of(export: Export, signal: Sequence[str] | None = None) -> Score:
     Parameters
     ----------
     export
-        Of a classifier, or of a network that reconstructs.
+        Of a classifier, of a network that reconstructs, or of one that predicts quantities.
     signal
         Names of the classes that are signal. Of a classifier the last one by default; of a
-        network that reconstructs all that it was not trained on.
+        network that reconstructs all that it was not trained on. Of quantities the one that is
+        cut on, where there are several.
 
     Raises
     ------
     RecipeError
-        If there is no such class, or nothing but signal, or the task has no score.
+        If there is no such class or quantity, or nothing but signal, or the task has no score.
     """
     for name in signal or ():
         if name not in export.names:
-            raise RecipeError(f"no class {name!r}; {nearest(name, export.names)}")
+            what = "quantity" if export.task == "regress" else "class"
+            raise RecipeError(f"no {what} {name!r}; {nearest(name, export.names)}")
     chosen = [number for number, name in enumerate(export.names) if name in (signal or ())]
+    if export.task == "regress":
+        chosen = chosen or list(range(len(export.names)))
+        if len(chosen) != 1:
+            raise RecipeError(f"a cut is on one quantity, as in --signal {export.names[0]}")
+        return Quantity(export.targets[chosen[0]], chosen[0])
     if chosen and len(chosen) == len(export.names):
         raise RecipeError("every class is signal: nothing is left to be rejected")
     if export.task == "classify":
@@ -66,7 +77,9 @@ def of(export: Export, signal: Sequence[str] | None = None) -> Score:
         if not chosen and background:
             chosen = [n for n, name in enumerate(export.names) if name not in background]
         return Anomaly(export.targets, chosen)
-    raise RecipeError(f"task {export.task} has no score to cut on: classify and reconstruct have")
+    raise RecipeError(
+        f"task {export.task} has no score to cut on: classify, reconstruct and regress have"
+    )
 
 
 class Probability:
@@ -74,7 +87,7 @@ class Probability:
 
     def __init__(self, chosen: Sequence[int], outputs: int, names: Sequence[str]) -> None:
         self.title = "p(" + "+".join(names[number] for number in chosen) + ")"
-        self._chosen = tuple(chosen)
+        self.chosen = tuple(chosen)
         self._rest = tuple(number for number in range(max(outputs, 2)) if number not in chosen)
         # One output of two classes: that of the second.
         self._single = outputs == 1
@@ -83,19 +96,19 @@ class Probability:
         """Return the probability of one event."""
         values = outputs.tolist()
         if self._single:
-            return values[0] if self._chosen == (1,) else 1.0 - values[0]
-        return sum(values[number] for number in self._chosen)
+            return values[0] if self.chosen == (1,) else 1.0 - values[0]
+        return sum(values[number] for number in self.chosen)
 
     def many(self, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
         """Return the probabilities `(events,)`."""
         values = outputs.astype(np.float64)
         if self._single:
-            return values[:, 0] if self._chosen == (1,) else 1.0 - values[:, 0]
-        return values[:, list(self._chosen)].sum(axis=1)
+            return values[:, 0] if self.chosen == (1,) else 1.0 - values[:, 0]
+        return values[:, list(self.chosen)].sum(axis=1)
 
     def signal(self, y: np.ndarray) -> np.ndarray:
         """Return which events are of the signal classes."""
-        return np.isin(y, self._chosen)
+        return np.isin(y, self.chosen)
 
 
 class Softmax(Probability):
@@ -108,7 +121,7 @@ class Softmax(Probability):
             values = [0.0, values[0]]
         top = max(values)
         kept = left = 0.0
-        for number in self._chosen:
+        for number in self.chosen:
             kept += exp(values[number] - top)
         for number in self._rest:
             left += exp(values[number] - top)
@@ -120,7 +133,7 @@ class Softmax(Probability):
         if self._single:
             values = np.hstack([0 * values, values])
         exponential = np.exp(values - values.max(axis=1, keepdims=True))
-        kept = exponential[:, list(self._chosen)].sum(axis=1)
+        kept = exponential[:, list(self.chosen)].sum(axis=1)
         return kept / (kept + exponential[:, list(self._rest)].sum(axis=1))
 
 
@@ -130,7 +143,7 @@ class SoftmaxOfOne(Softmax):
     def one(self, outputs: np.ndarray, x: np.ndarray) -> float:
         """Return 1 / sum(exp(logit - logit of the signal)) of one event."""
         values = outputs.tolist()
-        signal = values[self._chosen[0]]
+        signal = values[self.chosen[0]]
         total = 0.0
         try:
             for value in values:
@@ -143,7 +156,7 @@ class SoftmaxOfOne(Softmax):
         """Return the probabilities `(events,)`."""
         values = outputs.astype(np.float64)
         with np.errstate(over="ignore"):
-            return 1.0 / np.exp(values - values[:, self._chosen]).sum(axis=1)
+            return 1.0 / np.exp(values - values[:, self.chosen]).sum(axis=1)
 
 
 class Anomaly:
@@ -154,7 +167,7 @@ class Anomaly:
     def __init__(self, targets: Sequence[dict[str, Any]], chosen: Sequence[int]) -> None:
         self._offset = np.array([target["offset"] for target in targets], np.float64)
         self._factor = 2.0 ** -np.array([target["exponent"] for target in targets], np.float64)
-        self._chosen = tuple(chosen)
+        self.chosen = tuple(chosen)
 
     def one(self, outputs: np.ndarray, x: np.ndarray) -> float:
         """Return the error of one event."""
@@ -168,4 +181,45 @@ class Anomaly:
 
     def signal(self, y: np.ndarray) -> np.ndarray | None:
         """Return which events are not background; None where the network saw all of them."""
-        return np.isin(y, self._chosen) if self._chosen else None
+        return np.isin(y, self.chosen) if self.chosen else None
+
+
+#: What undoes a transform of the data layer: of one number, and of many.
+_UNDONE: dict[str, tuple[Callable[[float], float], Callable[[np.ndarray], np.ndarray]]] = {
+    "log": (exp, np.exp),
+    "asinh": (sinh, np.sinh),
+}
+
+
+class Quantity:
+    """A predicted quantity in its own unit, also where its logarithm or asinh is predicted."""
+
+    def __init__(self, target: dict[str, Any], place: int) -> None:
+        unit = target.get("unit", "1")
+        self.title = target["name"] if unit == "1" else f"{target['name']} in {unit}"
+        self.chosen: tuple[int, ...] = (place,)
+        self._place = place
+        self._offset, self._factor = float(target["offset"]), 2.0 ** target["exponent"]
+        self._undone = _UNDONE.get(target.get("scaling", ""))
+
+    def one(self, outputs: np.ndarray, x: np.ndarray) -> float:
+        """Return the quantity of one event."""
+        value = outputs.tolist()[self._place] * self._factor + self._offset
+        if self._undone is None:
+            return value
+        try:
+            return self._undone[0](value)
+        except OverflowError:
+            return copysign(inf, value)
+
+    def many(self, outputs: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Return the quantities `(events,)`."""
+        values = outputs[:, self._place].astype(np.float64) * self._factor + self._offset
+        if self._undone is None:
+            return values
+        with np.errstate(over="ignore"):
+            return self._undone[1](values)
+
+    def signal(self, y: np.ndarray) -> None:
+        """Return None: truth is a number too, and no event is signal or background by it."""
+        return None

@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hepnn import files
-from hepnn.errors import HepnnError, RecipeError, missing_extra
+from hepnn.errors import HepnnError, RecipeError, RunError, missing_extra
 
 #: Blocks that wait to be written before no more are taken.
 WAITING = 64
@@ -41,7 +41,7 @@ class Writer(Protocol):
 
 
 class Sink:
-    """A thread that writes.
+    """A thread that writes; with `with`, until the end, or nothing if an exception ends it.
 
     Parameters
     ----------
@@ -73,6 +73,7 @@ class Sink:
         self._clock = clock
         self._queue: queue.SimpleQueue[Columns | None] = queue.SimpleQueue()
         self._full_since: float | None = None
+        self._whole = True
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
@@ -92,6 +93,15 @@ class Sink:
         """Hand rows over; only where it is ready."""
         if not self.failed:
             self._queue.put(columns)
+
+    def __enter__(self) -> Sink:
+        """Return itself."""
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: Any) -> None:
+        """Finish the file, or leave none, and the one that was there before."""
+        self._whole = kind is None
+        self.close()
 
     def close(self, patience: float = PATIENCE) -> None:
         """Finish the file; one that failed is not there."""
@@ -117,6 +127,8 @@ class Sink:
         parts: list[Columns] = []
         while True:
             columns = self._queue.get()
+            if columns is None and not self._whole:
+                raise RunError(f"{self.path}: not written, the stream was broken off")
             if columns is not None:
                 parts.append(columns)
                 held += len(columns["number"])

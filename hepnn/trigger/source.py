@@ -135,8 +135,9 @@ def _one(event: Any, menu: Menu) -> tuple[np.ndarray, str]:
         missing = [name for name in menu.features if event.get(name) is None]
         if missing:
             return nothing, f"feature {missing[0]} is missing"
-        event = [event[name] for name in menu.features]
     try:
+        if isinstance(event, Mapping):
+            event = np.stack([np.asarray(event[name]) for name in menu.features], axis=-1)
         x = np.asarray(event, np.float32)
     except (TypeError, ValueError):
         return nothing, "no array of numbers"
@@ -155,10 +156,9 @@ def _checked(
     """Return a source of arrays, its malformed events marked."""
     fine = np.isfinite(x).reshape(len(x), -1).all(axis=1)
     fault = np.where(fine, 0, 1)
+    faults = [] if fine.all() else ["not finite"]
     x = np.where(fine.reshape(-1, *(1 for _ in x.shape[1:])), x, np.float32(0))
-    return Source(
-        name, np.ascontiguousarray(x, np.float32), y, fault, ["not finite"], classes, drawn
-    )
+    return Source(name, np.ascontiguousarray(x, np.float32), y, fault, faults, classes, drawn)
 
 
 def _labels(y: np.ndarray) -> np.ndarray | None:

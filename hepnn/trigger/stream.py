@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from hepnn import console
-from hepnn.trigger import arrivals, cores, sink, source, thresholds, watch
+from hepnn.errors import HepnnError, RecipeError, nearest
+from hepnn.trigger import arrivals, cores, rows, sink, source, thresholds, watch
 from hepnn.trigger.drift import LIMIT, Drift
 from hepnn.trigger.loop import Loop
 from hepnn.trigger.menu import Item, Menu
@@ -22,6 +23,9 @@ from hepnn.trigger.overload import Queue
 from hepnn.trigger.pool import Pool
 from hepnn.trigger.source import Source
 from hepnn.trigger.tally import Tally
+
+#: What is done when the output fails.
+ON_SINK = ("stop", "go-on")
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,8 @@ class Settings:
     events : int or None
         How many; as many as the source has by default, 0 for without end.
     deadline : float or None
-        Time from arrival to decision in us that shall not be exceeded.
+        Time in us that shall not be exceeded, from an event's arrival to when a worker has its
+        scores, which decide.
     workers : int
         Processes.
     policy : str
@@ -58,6 +63,11 @@ class Settings:
         Port for metrics.
     pin : bool
         Keep the loop on a core of its own, where there are more cores than workers.
+
+    Raises
+    ------
+    RecipeError
+        If a number is too small, or there is no such way to go on.
     """
 
     rate: float | None = None
@@ -74,6 +84,15 @@ class Settings:
     limit: float = LIMIT
     prometheus: int | None = None
     pin: bool = True
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if self.on_sink not in ON_SINK:
+            raise RecipeError(f"unknown on_sink {self.on_sink!r}; {nearest(self.on_sink, ON_SINK)}")
+        for name, least in (("workers", 1), ("queue", 1), ("events", 0), ("deadline", 0)):
+            value = getattr(self, name)
+            if value is not None and not value >= least:
+                raise RecipeError(f"{name}: {value}, at least {least}")
 
 
 def stream(
@@ -117,12 +136,20 @@ def stream(
     deadline = None if how.deadline is None else int(how.deadline * 1000)
     tally = Tally(menu, events, deadline, drift_of(menu, how.limit))
     total = len(events) if how.events is None else how.events or None
-    out = None if how.output is None else sink.Sink(how.output)
+    if how.plot is not None:
+        from hepnn.plots import style
+
+        style.insist_on_kind(how.plot)
     places = cores.apart(how.workers) if how.pin else cores.Cores()
-    pool = Pool(menu, lambda row: events.x[row], how.workers, cores=places.workers)
-    watcher = None
-    try:
+    with contextlib.ExitStack() as stack:
+        out = None
+        if how.output is not None:
+            rows.insist_on_names(menu)
+            out = stack.enter_context(sink.Sink(how.output))
+        pool = Pool(menu, lambda row: events.x[row], how.workers, where=places.workers)
+        stack.callback(pool.stop)
         watcher = watch.started(how.prometheus, total)
+        stack.callback(watcher.stop)
         with console.working(f"trigger: {how.workers} workers"):
             pool.wait()
         loop = Loop(
@@ -136,7 +163,7 @@ def stream(
             insist_on_sink=how.on_sink == "stop",
             say=console.say,
         )
-        with _signals(loop, read), _quiet(), cores.kept(places.loop):
+        with _signals(loop, read, places), _quiet(), cores.kept(places.loop):
 
             def each(one: Loop) -> None:
                 watcher.look(one)
@@ -145,12 +172,6 @@ def stream(
             console.say("trigger: running")
             loop.run(each)
         seconds = (loop.clock.now() - loop.started) / 1e9
-    finally:
-        pool.stop()
-        if watcher is not None:
-            watcher.stop()
-        if out is not None:
-            out.close()
     document = {
         "source": events.name,
         "arrivals": how.arrivals,
@@ -166,11 +187,14 @@ def stream(
         "output": None if out is None else _written(out, tally),
     }
     document["faults"] = _faults(document)
-    document["holds"] = not document["faults"]
     if how.plot is not None:
         from hepnn.plots import trigger
 
-        trigger.draw(document, how.plot)
+        try:
+            trigger.draw(document, how.plot)
+        except HepnnError as error:  # the numbers are worth more than the picture
+            document["faults"].append(str(error))
+    document["holds"] = not document["faults"]
     return document
 
 
@@ -243,16 +267,20 @@ def _faults(document: dict[str, Any]) -> list[str]:
 
 
 @contextlib.contextmanager
-def _signals(loop: Loop, read: Callable[[], Menu] | None) -> Iterator[None]:
+def _signals(loop: Loop, read: Callable[[], Menu] | None, places: cores.Cores) -> Iterator[None]:
     """Stop cleanly on SIGINT and SIGTERM; read the menu again on SIGHUP."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    def beside(reading: Callable[[], Menu]) -> None:
+        # The thread begins on the core of the loop, which goes on with the old menu until then.
+        with cores.kept(places.workers):
+            loop.reload(reading)
+
     def reload(*_: Any) -> None:
         if read is not None:
-            # Beside the loop, which goes on with the old one until then.
-            threading.Thread(target=loop.reload, args=(read,), daemon=True).start()
+            threading.Thread(target=beside, args=(read,), daemon=True).start()
 
     def stop(number: int, _: Any) -> None:
         loop.stop(signal.Signals(number).name)

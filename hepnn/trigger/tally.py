@@ -14,8 +14,9 @@ from hepnn.tasks.classify import binomial
 from hepnn.trigger.account import Account
 from hepnn.trigger.drift import Drift
 from hepnn.trigger.histogram import Latencies
-from hepnn.trigger.menu import Menu, Rates, rate
+from hepnn.trigger.menu import Menu
 from hepnn.trigger.overload import Waiting
+from hepnn.trigger.rates import Rates, rate
 from hepnn.trigger.source import Source
 
 #: Events that are counted together.
@@ -115,7 +116,7 @@ class Tally:
         if self.deadline is not None:
             self.missed += int(np.count_nonzero(latency > self.deadline))
         self.last_done = max(self.last_done, int(done.max()))
-        self.rates.add(passed, kept)
+        self.rates.add(menu, passed, kept)
         self._true(1, events.row)
         self._true(2, events.row[accepted])
         if self._shadows:

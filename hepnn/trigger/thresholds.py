@@ -72,7 +72,8 @@ def choose(
     trigger
         Its threshold is not looked at.
     wanted
-        As `parse` takes it. A rate is that of background alone: signal is rare.
+        As `parse` takes it. A rate is that of background alone: signal is rare. Where truth does
+        not say what is signal, as of predicted quantities, all events are background.
     input_rate
         Events a second that come in, in Hz; for a rate.
     seed
@@ -87,14 +88,14 @@ def choose(
     Raises
     ------
     RecipeError
-        If a rate is wanted and no input rate is given.
+        If a rate is wanted and no input rate above 0 is given.
     DataError
         If the validation events cannot resolve what is wanted.
     """
     kind, value = parse(wanted)
     target = value
     if kind == "rate":
-        if input_rate is None:
+        if input_rate is None or not 0 < input_rate < np.inf:
             raise RecipeError("a threshold by rate needs the rate that comes in: --rate HZ")
         target = value / input_rate
     events = trigger.export.opened_run().events("validation")
@@ -121,7 +122,7 @@ def choose(
     said = {
         "chosen": {"by": kind, "value": value},
         "input_rate_hz": input_rate,
-        "signal": _signal(trigger),
+        "signal": [trigger.export.names[place] for place in trigger.score_of.chosen],
         "score": trigger.score_of.title,
         "threshold": threshold,
         "threshold_interval": interval,
@@ -159,17 +160,17 @@ def stored(read: Export) -> dict[str, Any] | None:
     """
     if read.run is None or not (path := read.run / FILE).is_file():
         return None
-    kept = files.read_json(path).get(read.label)
-    if kept is None:
-        return None
     try:
+        kept = files.read_json(path).get(read.label)
+        if kept is None:
+            return None
         if kept["sha256"] != read.sha256:
             raise RunError(
                 f"{path}: the threshold of {read.label} was chosen for another file:"
                 f" hepnn trigger {read.run} --threshold background=0.01"
             )
         return {**kept, "threshold": float(kept["threshold"]), "signal": list(kept["signal"])}
-    except (KeyError, TypeError, ValueError) as error:
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise RunError(f"{path} is damaged: {error}") from error
 
 
@@ -189,12 +190,6 @@ def insist_on_vectors(trigger: Trigger) -> None:
     differing = int((found != np.array(vectors["outputs"], np.float32)).sum())
     if differing:
         raise RunError(f"{trigger.export.path}: {differing} outputs differ on its test vectors")
-
-
-def _signal(trigger: Trigger) -> list[str]:
-    names = trigger.export.names
-    truth = trigger.score_of.signal(np.arange(len(names)))
-    return [] if truth is None else [name for name, one in zip(names, truth, strict=True) if one]
 
 
 def _at(score: np.ndarray, fakes: np.ndarray, target: float) -> float:

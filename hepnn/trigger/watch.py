@@ -10,10 +10,11 @@ import importlib.util
 import multiprocessing
 import os
 import signal
+import socket
 from typing import Any
 
 from hepnn import console
-from hepnn.errors import missing_extra
+from hepnn.errors import RecipeError, missing_extra
 from hepnn.trigger.account import FATES
 from hepnn.trigger.loop import Loop
 
@@ -92,9 +93,16 @@ def started(port: int | None, total: int | None) -> Watcher | Nothing:
     ------
     MissingDependency
         If Prometheus' client is not installed.
+    RecipeError
+        If the port cannot be had.
     """
-    if port is not None and importlib.util.find_spec("prometheus_client") is None:
-        raise missing_extra("prometheus-client", "monitor", "serving metrics")
+    if port is not None:
+        if importlib.util.find_spec("prometheus_client") is None:
+            raise missing_extra("prometheus-client", "monitor", "serving metrics")
+        try:
+            socket.create_server(("", port)).close()
+        except (OSError, OverflowError) as error:
+            raise RecipeError(f"--prometheus {port}: no port to be had: {error}") from error
     shown = console.stderr.is_terminal
     return Watcher(port, total, shown) if shown or port is not None else Nothing()
 

@@ -10,15 +10,12 @@ from time import monotonic_ns
 from typing import Any
 
 from hepnn.targets.interface import logged
-from hepnn.trigger import cores
 from hepnn.trigger.inference import BLOCKS
 from hepnn.trigger.lane import Lane
 from hepnn.trigger.menu import Menu
 
 
-def work(
-    lane: Lane, state: Any, generation: int, reloads: Connection, own: frozenset[int] | None
-) -> None:
+def work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
     """Score events until the lane is stopped, or the loop that made it is gone.
 
     Parameters
@@ -30,16 +27,9 @@ def work(
     generation
         Number of that menu.
     reloads
-        Says that the worker is ready; states of later menus come from it, each when the lane
-        wants a later number.
-    own
-        Cores that it runs on; None for any.
+        Says that the worker is ready; numbers and states of later menus come from it, each when
+        the lane wants a later number.
     """
-    with cores.kept(own):
-        _work(lane, state, generation, reloads)
-
-
-def _work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
     for one in (signal.SIGINT, signal.SIGHUP):
         signal.signal(one, signal.SIG_IGN)
     parent = os.getppid()
@@ -48,18 +38,19 @@ def _work(lane: Lane, state: Any, generation: int, reloads: Connection) -> None:
     tail, depth = lane.tail, lane.depth
     reloads.send("ready")
     while True:
+        # The events first: those that came after a menu was wanted are scored with it.
         head = lane.head
-        if tail == head:
-            if lane.stopped or os.getppid() != parent:
-                return
-            lane.wait()
-            continue
         while generation < lane.wanted:
             try:
                 generation, state = reloads.recv()
             except EOFError:  # the loop is gone
                 return
             menu = Menu.of_state(state)
+        if tail == head:
+            if lane.stopped or os.getppid() != parent:
+                return
+            lane.wait()
+            continue
         place = tail % depth
         together = min(head - tail, depth - place)
         size = next((size for size in BLOCKS if size <= together), 1)

@@ -44,7 +44,7 @@ def test_directions_have_the_lengths_of_the_filters() -> None:
     from hepnn.explain.landscape import normalized
 
     weights = np.random.default_rng(1).normal(size=(3, 3, 4, 6)) * np.arange(1, 7)
-    found = normalized(np.random.default_rng(2), weights)
+    found = normalized(np.random.default_rng(2), weights, (0, 1, 2))
     lengths = [np.linalg.norm(one.reshape(-1, 6), axis=0) for one in (weights, found)]
     assert np.allclose(*lengths)
     cosine = np.sum(weights * found) / np.sum(weights**2)
@@ -62,7 +62,7 @@ def test_the_slice_of_a_linear_network_is_the_parabola() -> None:
     found = surface(opened, axis, seed=7)
     kernel, bias = (v.numpy().astype(np.float64) for v in opened.model.variables)
     rng = np.random.default_rng(7)
-    d, e = (normalized(rng, kernel.astype(np.float32)) for _ in range(2))
+    d, e = (normalized(rng, kernel.astype(np.float32), (0,)) for _ in range(2))
     for row, b in enumerate(axis):
         for column, a in enumerate(axis):
             expected = np.mean((y - x @ (kernel + a * d + b * e) - bias) ** 2)
@@ -93,29 +93,40 @@ def test_a_network_scaled_up_and_down_again_has_the_same_slice() -> None:
 def test_gradients_are_those_of_differences() -> None:
     import keras
 
-    from hepnn.explain.gradients import _norms
+    from hepnn.explain.gradients import norms
 
     x, y = _numbers()
-    layers = [keras.layers.Dense(3, activation="tanh"), keras.layers.Dense(1)]
-    opened = _opened(layers, x, y, _squared)
-    for (_, found), kernel in zip(_norms(opened), opened.model.variables[::2], strict=True):
-        own, slopes = kernel.numpy(), []
-        for place in np.ndindex(own.shape):
+    layers = [
+        keras.layers.Dense(3, activation="tanh"),
+        keras.layers.BatchNormalization(),
+        keras.layers.Dense(1),
+    ]
+    opened = _opened(layers, 3 * x + 5, y, _squared)
+    first, _, scale, shift, *_, last, offset = (v.numpy() for v in opened.model.variables)
+
+    def loss(first: np.ndarray, last: np.ndarray) -> float:
+        """Return the loss with the averages of the events themselves, as in a step of training."""
+        hidden = np.tanh((3 * x + 5).astype(np.float64) @ first)
+        centred = hidden - hidden.mean(axis=0)
+        hidden = scale * centred / np.sqrt(hidden.var(axis=0) + 1e-3) + shift
+        return float(np.mean((y - hidden @ last - offset) ** 2))
+
+    for (_, found), number in zip(norms(opened), (0, 1), strict=True):
+        own, slopes = [first.astype(np.float64), last.astype(np.float64)], []
+        for place in np.ndindex(own[number].shape):
             values = []
-            for step in (1e-2, -1e-2):
-                moved = own.copy()
-                moved[place] += step
-                kernel.assign(moved)
-                values.append(float(opened.value()))
-            slopes.append((values[0] - values[1]) / 2e-2)
-        kernel.assign(own)
-        assert found == pytest.approx(np.sqrt(np.mean(np.square(slopes))), rel=2e-3)
+            for step in (1e-4, -1e-4):
+                moved = [one.copy() for one in own]
+                moved[number][place] += step
+                values.append(loss(*moved))
+            slopes.append((values[0] - values[1]) / 2e-4)
+        assert found == pytest.approx(np.sqrt(np.mean(np.square(slopes))), rel=1e-3)
 
 
 def test_through_sigmoids_the_gradient_vanishes_and_through_rectifiers_it_does_not() -> None:
     import keras
 
-    from hepnn.explain.gradients import _norms
+    from hepnn.explain.gradients import norms
 
     x, y = _numbers(events=200, features=16)
     depth, falls = 10, {}
@@ -126,8 +137,8 @@ def test_through_sigmoids_the_gradient_vanishes_and_through_rectifiers_it_does_n
             for _ in range(depth)
         ]
         opened = _opened([*layers, keras.layers.Dense(1)], x, y, _squared)
-        norms = [value for _, value in _norms(opened)]
-        falls[activation] = norms[0] / norms[depth - 1]
+        found = [value for _, value in norms(opened)]
+        falls[activation] = found[0] / found[depth - 1]
     # A sigmoid's slope is at most 1/4: nine of them, weights of order one.
     assert falls["sigmoid"] < 4.0 ** -(depth - 4)
     assert falls["relu"] > 0.02
@@ -185,6 +196,48 @@ def test_a_wrong_question_is_one_line(trained: Run) -> None:
         Options(points=4)
     with pytest.raises(RecipeError, match="events: 0"):
         Options(events=0)
+
+
+def test_filters_are_what_one_neuron_or_map_sums() -> None:
+    import keras
+
+    from hepnn.explain.network import summed
+
+    layers = keras.layers
+    places = {
+        layers.Dense(5): ((6, 6, 2), [(0,)]),
+        layers.Conv2D(3, (2, 4)): ((6, 6, 2), [(0, 1, 2)]),
+        layers.Conv2DTranspose(3, (2, 4)): ((6, 6, 2), [(0, 1, 3)]),
+        layers.DepthwiseConv2D(3, depth_multiplier=2): ((6, 6, 2), [(0, 1)]),
+        layers.EinsumDense("abc,cde->abde", (None, 3, 4)): ((6, 2), [(0,)]),
+        layers.EinsumDense("abcd,cde->abe", (None, 4)): ((6, 2, 3), [(0, 1)]),
+        layers.GRU(4): ((6, 2), [(0,), (0,)]),
+    }
+    for layer, (shape, expected) in places.items():
+        model = keras.Sequential([keras.Input(shape), layer])
+        assert summed(model) == expected
+    heads = layers.MultiHeadAttention(num_heads=2, key_dim=3)
+    x = keras.Input((6, 4))
+    attention = keras.Model(x, heads(x, x))
+    assert sorted(summed(attention)) == [(0,), (0,), (0,), (0, 1)]
+
+
+def test_an_adopted_run_has_no_start(tmp_path: Path) -> None:
+    import keras
+
+    from hepnn import adoption
+    from hepnn.explain import explain, rows
+
+    x, _ = _numbers()
+    y = (x[:, 0] > 0).astype(np.int32)
+    keras.utils.set_random_seed(2)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(2, name="only")])
+    run = adoption.adopt(model, (x, y), name="adopted", runs=tmp_path)
+    document = explain([run], "gradients")
+    (layer,) = document["runs"][0]["layers"]
+    assert layer["start"] is None and layer["trained"] > 0
+    assert rows(document)[0]["start"] is None
+    assert explain([run], "landscape")["runs"][0]["rise"]["1.0"] != 0
 
 
 def test_without_shortcuts_a_residual_network_is_plain() -> None:

@@ -101,24 +101,31 @@ def _shipped(drawn: Drawn, target: str, folder: Path, forms: list[str]) -> Found
         early = f"refused, {refused[0].kind}: {refused[0].reason}" if refused else None
         return _all(forms, REFUSED, early or f"in writing alone: {error}")
     answers = {artefact.name: artefact.predict for artefact in artefacts}
+    # TFLite takes every event; the others say of which float32 itself is not sure.
+    takes = getattr(artefacts[0], "takes", lambda x: np.ones(len(x), bool))
     if "rtl-vhdl" in forms and vhdl.available():
         answers["rtl-vhdl"] = lambda x: vhdl.predict(folder, x)
-    found = {form: _compared(answers[form], drawn) for form in forms if form in answers}
+    taken = takes(drawn.x)
+    found = {form: _compared(answers[form], drawn, taken) for form in forms if form in answers}
     missing = [form for form in forms if form not in answers]
     return {**found, **_all(missing, NOT_SIMULATED, "no ghdl on the path")}
 
 
-def _compared(predict: Callable[[np.ndarray], np.ndarray], drawn: Drawn) -> dict[str, str]:
-    events = len(drawn.x)
+def _compared(
+    predict: Callable[[np.ndarray], np.ndarray], drawn: Drawn, taken: np.ndarray
+) -> dict[str, str]:
+    x = drawn.x[taken]
+    events = len(x)
     try:
-        given = predict(drawn.x).reshape(events, -1)
+        given = predict(x).reshape(events, -1)
     except Exception as error:  # as above
         return {"verdict": CRASHED, "reason": _place(error)}
-    wanted = drawn.outputs.reshape(events, -1)
+    wanted = drawn.outputs[taken].reshape(events, -1)
     differ = (given != wanted).any(axis=1)
     if not differ.any():
-        return {"verdict": EXACT}
-    usual = int(differ[:CALIBRATION].sum())
+        refused = int((~taken).sum())
+        return {"verdict": EXACT, **({"refused_events": str(refused)} if refused else {})}
+    usual = int((differ & (np.flatnonzero(taken) < CALIBRATION)).sum())
     reason = f"{int(differ.sum())} of {events} events differ, {usual} of them in range"
     return {"verdict": WRONG, "reason": reason}
 

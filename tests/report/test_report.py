@@ -16,7 +16,7 @@ from hepnn import files, plots, report
 from hepnn import run as runs
 from hepnn.recipe import Recipe
 from hepnn.report import inline
-from hepnn.run import Run
+from hepnn.run import FOLDS, Run
 
 CLASSES = ["gluon", "quark", "W", "Z", "top"]
 STAGES = {"float": 0.7284, "pruned": 0.7271, "quantized": 0.7253}
@@ -467,6 +467,29 @@ def test_ranges_and_tables_of_calibrated_types_are_shown(run: Run) -> None:
     assert "Ranges of hls4ml, stage float: 1 of 2 numbers can leave their type" in page
     assert "-40 to 30" in page and "wraps" in page and "as seen" in page
     assert "sigmoid" in page and "1,024" in page and "0.13 %" in page
+
+
+def test_folds_are_told_in_the_scale_of_their_stage(run: Run) -> None:
+    of_all = {
+        **{"accuracy": 0.7254, "accuracy_interval": [0.7224, 0.7284]},
+        **{"auc": {"g": 0.91}, "auc_interval": {"g": [0.90, 0.92]}},
+    }
+    stage = {
+        "pooled": of_all,
+        "each": [{"accuracy": 0.72, "auc": {"g": 0.905}}, {"accuracy": 0.73, "auc": {}}],
+        "mean": {"accuracy": 0.725, "auc": {"g": None}},
+        "spread": {"accuracy": 0.0071},
+    }
+    document = {"folds": 2, "by": "<b>jets</b>", "stages": {"float": stage}}
+    files.write_json(run.path / f"{FOLDS}.json", document)
+    found = [tag.split("<")[0].strip() for tag in report.write(run).read_text().split(">")]
+    start = found.index("Out of fold: stage float")
+    told = [text for text in found[start : found.index("By layer", start)] if text]
+    accuracy = told[told.index("accuracy") + 1 :]
+    assert accuracy[:6] == ["72.54 %", "72.24 to 72.84", "72.50 %", "± 0.71", "72 %", "73 %"]
+    auc = told[told.index("AUC, g") + 1 :]
+    assert auc[:5] == ["0.910", "0.900 to 0.920", "–", "0.9050", "–"]
+    assert any("&lt;b&gt;jets&lt;/b&gt;" in text for text in told)
 
 
 def test_a_run_without_exports_says_so(run: Run) -> None:

@@ -30,7 +30,7 @@ def test_a_trial_whose_worker_is_killed_is_done_again_elsewhere(tmp_path: Path) 
             preload="speaking",
         ) as two,
         distributed.Client(two, set_as_default=False) as client,
-        Cluster(two.scheduler_address, 2, 1) as crew,
+        Cluster(two.scheduler_address, 2, 1, tmp_path / "log") as crew,
     ):
         pids = client.run(os.getpid)
         assert crew.room() == 2

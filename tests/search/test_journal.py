@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from hepnn.errors import RecipeError
+from hepnn.errors import RecipeError, RunError
 from hepnn.recipe import Range
 from hepnn.search import journal as journals
-from hepnn.search import points
+from hepnn.search import plan as plans
+from hepnn.search import points, results
 
 pytest.importorskip("optuna", reason="needs the extra 'scale'")
 
@@ -21,6 +23,12 @@ SPACE = {
     "dropout": Range(low=0, high=1, step=0.1),
     "units": Range(low=1, high=5),
 }
+
+
+@pytest.fixture(autouse=True)
+def _unsynced(monkeypatch) -> None:
+    """Leave out what a power cut is feared for: a killed process's pages are the system's."""
+    monkeypatch.setattr(os, "fsync", lambda handle: None)
 
 
 def opened(folder: Path, less=(True,), method="random", pruner="none", seed=3, space=SPACE):
@@ -95,6 +103,15 @@ def test_an_epoch_that_is_told_again_is_not_judged_again(tmp_path) -> None:
     assert journal.running == [first]
 
 
+def test_a_stopped_trial_stays_stopped_when_its_worker_did_not_hear_it(tmp_path) -> None:
+    journal = opened(tmp_path, pruner="asha")
+    first, second = journal.propose(), journal.propose()
+    assert journal.goes_on(first, 3, 1.0)
+    for epoch in (3, 1, 2):  # the worker is lost, another begins again
+        assert not journal.goes_on(second, epoch, 2.0)
+    assert journal.running == [first]
+
+
 def test_the_last_epoch_stops_nothing(tmp_path) -> None:
     journal = opened(tmp_path, pruner="asha")
     first, second = journal.propose(), journal.propose()
@@ -112,6 +129,38 @@ def test_no_setting_is_tried_twice_and_a_small_space_ends(method, tmp_path) -> N
     assert len(settings) == len(set(settings)) == 9
     if method == "grid":
         assert journal.setting(1) == {"a": "x", "b": 0.2}
+
+
+def test_a_space_without_end_is_not_searched_for_another_setting(tmp_path, monkeypatch) -> None:
+    space = {"rate": Range(low=0.0, high=1.0)}
+    journal = opened(tmp_path, space=space)
+    monkeypatch.setattr(journals.Journal, "_drawn", lambda *_: {"rate": 1.0})  # its edge, twice
+    assert [journal.setting(journal.propose()) for _ in range(2)] == [{"rate": 1.0}] * 2
+
+
+def test_a_damaged_journal_is_one_line(tmp_path) -> None:
+    opened(tmp_path).propose()
+    path = tmp_path / journals.FILE
+    for damage in (b"nothing\n", b"[1]\n", b'{"op_code": 4}\n'):
+        path.write_bytes(damage + path.read_bytes())
+        with pytest.raises(RunError, match="journal.log is damaged"):
+            opened(tmp_path)
+
+
+def test_what_is_the_same_in_all_trials_has_no_importance(tmp_path) -> None:
+    journal = opened(tmp_path, less=(False, True))
+    plan = plans.Plan({}, dict.fromkeys(SPACE), "random", "none", 3, ["auc"], ["clocks"], [1], 1)
+    reached = []
+    for clocks in (lambda rate: 5.0, lambda rate: float(rate > 1e-2)):
+        for _ in range(6):
+            number = journal.propose()
+            rate = journal.setting(number)["rate"]
+            journal.complete(number, [np.log(rate), clocks(rate)])
+            reached.append({"auc": np.log(rate), "clocks": clocks(rate)})
+        found = results._importance(plan, journal, reached)
+        assert max(found["auc"], key=found["auc"].get) == "rate"
+        assert ("clocks" in found) == (reached[-1]["clocks"] != 5.0)
+    assert results._importance(plan, journal, reached[:5]) is None
 
 
 def test_methods_and_pruners_that_do_not_go_are_refused() -> None:

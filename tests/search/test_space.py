@@ -35,6 +35,10 @@ def test_a_grid_has_every_combination_once() -> None:
     assert sorted({one["b"] for one in grid}) == [0.0, 0.1, 0.2, 0.3]
     with pytest.raises(RecipeError, match=r"search.r: a grid needs a list of values, or a step"):
         space.grid(space.read({}, {"r": RATE}))
+    large = space.read({}, {"n": {"low": 1, "high": 10**12}, "m": [1, 2, 3]})
+    assert space.size(large) == 3e12  # counted, not listed
+    with pytest.raises(RecipeError, match=r"a grid of 3e\+12 settings"):
+        space.grid(large)
 
 
 @pytest.mark.parametrize(

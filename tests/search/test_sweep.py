@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from clouds import small_recipe
 
-from hepnn import cli, deployment, evaluation, pipeline
+from hepnn import cli, deployment, evaluation, pipeline, series
 from hepnn.errors import RecipeError
 from hepnn.run import open_run
 from hepnn.search import figures
@@ -77,7 +77,7 @@ def test_a_point_is_on_the_front_unless_another_is_as_good_for_less() -> None:
         return {"n": spent}, [{**figures, "stage": "quantized", "run": "r"}]
 
     points = [point(0.7, 100), point(0.8, 200), point(0.75, 300), point(0.7, 90), point(0.8, 200)]
-    rows = sweeps.result(points, None, "luts")["points"]
+    rows = sweeps.result(points, "accuracy", "luts")["points"]
     assert [row["front"] for row in rows] == [False, True, False, True, True]
 
 
@@ -102,7 +102,7 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
     again = json.loads(capsys.readouterr().out)
     assert [one["runs"] for one in again["points"]] == [one["runs"] for one in document["points"]]
     assert again["cost"] == "ebops" and 0 < again["points"][0]["metric"] < 1
-    with pytest.raises(RecipeError, match="is of another sweep"):
+    with pytest.raises(RecipeError, match="has another recipe: give another --out"):
         sweeps.sweep(recipe, {"compress.prune.sparsity": [0.3]}, folder=folder)
 
 
@@ -112,6 +112,9 @@ def test_a_sweep_goes_on_where_it_was(swept, clouds_folder, monkeypatch, capsys)
         ({"settings": {}}, "nothing to sweep over"),
         ({"settings": {"compress.prune.sparsity": []}}, "nothing to sweep over"),
         ({"settings": {"compress.prune.sparsty": [0.1]}}, "unknown key .*sparsty"),
+        ({"metric": "acuracy"}, "did you mean 'accuracy'"),
+        ({"seeds": [1, 2, 1]}, "seed 1 is given twice"),
+        ({"settings": {"compress.prune.sparsity": [0.5, 0.5]}}, "value 0.5 is given twice"),
         ({"cost": "lut"}, "unknown cost 'lut'; did you mean 'luts'"),
         ({"overrides": {"compress": []}, "settings": {"fit.epochs": [1]}}, "no compression steps"),
     ],
@@ -130,3 +133,11 @@ def test_an_unknown_figure_is_told() -> None:
     for name, message in (("acuracy", "did you mean 'accuracy'"), ("confusion", "is no number")):
         with pytest.raises(RecipeError, match=message):
             figures.figure(metrics, name)
+
+
+def test_the_stage_that_settings_share_is_for_no_target(clouds_folder, tmp_path) -> None:
+    """A target that takes fixed point alone refuses the float stage when it is the last one."""
+    content = small_recipe(clouds_folder) | {"targets": [{"name": "rtl"}]}
+    assert content["compress"]
+    shared = series.of_float(content, {"seed": 1}, tmp_path).recipe
+    assert not shared.targets and not shared.compress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import queue
+import shutil
 import signal
 import subprocess
 import sys
@@ -144,9 +145,11 @@ tune.tune(Path({recipe!r}), **{options!r}, folder=Path({folder!r}))
 """
 
 
+@pytest.mark.long
 def test_a_search_killed_in_a_trial_loses_none_and_repeats_none(searched, recipe, tmp_path) -> None:
     first, whole = searched
     number = whole["best"] - 1  # one that trains to its end
+    shutil.copy(first / "plan.json", tmp_path)  # as if begun: it is not rehearsed again
     done = subprocess.run(
         [
             sys.executable,
@@ -305,6 +308,10 @@ def test_several_seeds_are_averaged_and_a_failed_trial_is_told(recipe, tmp_path,
         ({"method": "grid"}, "needs a list of values, or a step"),
         ({"pruner": "asha", "costs": ["weights"]}, "judges by one figure"),
         ({"trials": 0}, "must be above 0"),
+        ({"costs": ["weights", "weights"]}, 'cost "weights" is given twice'),
+        ({"seeds": [2, 2]}, "seed 2 is given twice"),
+        ({"over": {"fit.batch": [64, 32, 64]}}, "search.fit.batch: value 64 is given twice"),
+        ({"overrides": {"fit.augment": {"flip": {}}}}, "fit.augment.flip: wants images"),
         ({"timeout": float("nan")}, "must be above 0"),
     ],
 )

@@ -6,17 +6,19 @@ import shutil
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
 from hepnn import declarations
-from hepnn.targets import hls4ml, rtl
+from hepnn.errors import DataError
+from hepnn.targets import cpp, hls4ml, rtl
 from hepnn.targets import kit as kits
 from hepnn.targets.kit import Kit
 
-KIT = Kit(name="test", title="test", targets=["hls4ml", "rtl"])
+KIT = Kit(name="test", title="test", targets=["hls4ml", "rtl", "cpp"])
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "deploy" / "KNOWN_LIMITS.md").read_text()
@@ -97,6 +99,33 @@ def test_an_input_of_two_lanes_alike_is_exact_in_hls4ml(tmp_path: Path, mode: st
     assert len(np.unique(wanted)) > 100
     (artefact,) = hls4ml.write(model, tmp_path, kit=KIT, calibration=x, exact=True)
     np.testing.assert_array_equal(artefact.predict(x), wanted)
+
+
+@pytest.mark.usefixtures("tensorflow")
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs g++")
+@pytest.mark.parametrize("target", [hls4ml, rtl, cpp])
+def test_an_input_of_two_lanes_is_exact_or_refused(tmp_path: Path, target: ModuleType) -> None:
+    """From 2^23 steps on float32 takes an odd number and a half for the next even one."""
+    from hgq.layers import QDense
+
+    model = two_lanes("WRAP", "WRAP")
+    odd = np.full((1, 3), (2**23 + 1) / 16, np.float32)
+    (first,) = [layer for layer in model.layers if isinstance(layer, QDense)][:1]
+    assert (np.asarray(first.iq(odd)) == 2 / 16).all()
+
+    rng = np.random.default_rng(0)
+    # The firmware takes a bit more than the finer lane has.
+    limit = 2.0**23 / 2**5
+    near = np.nextafter(np.float32(limit), np.float32(0))
+    x = rng.uniform(-limit, limit, (500, 3)) * 2.0 ** -rng.integers(0, 20, (500, 1))
+    x = np.concatenate([x, [[near, -near, 0]]]).astype(np.float32)
+    artefact = target.write(model, tmp_path, kit=KIT, calibration=x, exact=True)[0]
+    np.testing.assert_array_equal(artefact.predict(x), model.predict(x, verbose=0))
+    x[7, 1] = limit
+    assert np.flatnonzero(~artefact.takes(x)).tolist() == [7]
+    refused = r"event 7 holds 262144, .* several lanes: from 2\^23 steps on"
+    with pytest.raises(DataError, match=refused):
+        artefact.predict(x)
 
 
 @pytest.mark.usefixtures("tensorflow")

@@ -45,6 +45,16 @@ def test_the_estimate_counts_the_networks_own_operations(
     assert b"ethos-u" in compiled.read_bytes() and "npu" not in artefacts["tflite"].cost()
 
 
+def test_a_folder_may_be_relative(
+    dense: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("ethosu.vela", reason="needs the extra mobile")
+    monkeypatch.chdir(tmp_path)
+    Path("run").mkdir()
+    write(dense, Path("run"))
+    assert Path("run/model-int8_vela.tflite").is_file()
+
+
 def test_an_unknown_accelerator_is_named(dense: keras.Model, tmp_path: Path) -> None:
     pytest.importorskip("ethosu.vela", reason="needs the extra mobile")
     with pytest.raises(ToolFailed, match="invalid choice: 'ethos-u56'"):

@@ -221,3 +221,40 @@ def test_a_monitor_that_does_not_exist_names_the_nearest(
     fit = {"epochs": 3, "early_stopping": {"monitor": monitor}}
     with pytest.raises(RecipeError, match=f"early_stopping.monitor: no '{monitor}'; {hint}"):
         pipeline.train(recipe(dataset, fit=fit), runs=tmp_path)
+
+
+def test_a_trigger_cuts_on_a_predicted_quantity(shipped: Run, tmp_path: Path) -> None:
+    from hepnn import targets
+    from hepnn.trigger import command, stream
+    from hepnn.trigger.stream import Settings
+
+    shutil.copytree(shipped.path, tmp_path / "linear")
+    run = open_run(tmp_path / "linear")
+    with pytest.raises(RecipeError, match="on one quantity, as in --signal energy"):
+        command.threshold(str(run), "score=150")
+    with pytest.raises(RecipeError, match="did you mean 'energy'"):
+        command.threshold(str(run), "score=150", signal=["enrgy"])
+    chosen = command.threshold(str(run), "score=150", signal=["energy"])
+    assert chosen["score"] == "energy in GeV" and chosen["signal"] == ["energy"]
+    assert chosen["signal_efficiency"] is None
+
+    artefact = targets.get("tflite").load(run.exports("quantized") / "tflite")[0]
+    scaling = scalings.of(run)
+    assert scaling is not None
+
+    def predicted(split: str) -> np.ndarray:
+        return regress.decode(artefact.predict(run.events(split).x), scaling)[:, 0]
+
+    assert chosen["background"]["value"] == np.mean(predicted("validation") >= 150)
+    menu = command.menu_of(str(run))
+    (item,) = menu.items
+    found = item.trigger.score(run.events("test").x)
+    np.testing.assert_allclose(found, predicted("test"), rtol=1e-12)
+    # One in ten of what comes is accepted, whatever is predicted.
+    tenth = command.threshold(str(run), "rate=100", signal=["energy"], rate=1000)
+    assert np.mean(predicted("validation") >= tenth["threshold"]) == pytest.approx(0.1, abs=0.005)
+
+    document = stream.stream(menu, "generator", Settings(arrivals="fast", events=2000))
+    assert document["account"]["balances"] and document["efficiency"] is None
+    accepted = document["account"]["accepted"] / 2000
+    assert accepted == pytest.approx(np.mean(predicted("test") >= 150), abs=0.06)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from hepnn.trigger.loop import Loop
-from hepnn.trigger.menu import Menu
-from hepnn.trigger.overload import Queue, Waiting
+from hepnn.trigger.menu import Item, Menu
+from hepnn.trigger.overload import COLUMNS, Queue, Waiting
 from hepnn.trigger.pool import Answers
 from hepnn.trigger.source import Source
 from hepnn.trigger.tally import Tally
@@ -39,14 +39,14 @@ class Servers:
     ) -> None:
         self.clock, self.source, self.service, self.depth = clock, source, service, depth
         self.free_at = [0] * workers
-        self.lists: list[list[tuple[int, int, int, int, int]]] = [[] for _ in range(workers)]
+        self.lists: list[list[tuple[int, ...]]] = [[] for _ in range(workers)]
         self.generation = 0
         self.replaced = 0
         self.dies: Callable[[int], bool] = lambda worker: False
         self.stopped = False
 
     def next_answer(self) -> int:
-        return min((mine[0][4] for mine in self.lists if mine), default=1 << 62)
+        return min((mine[0][-1] for mine in self.lists if mine), default=1 << 62)
 
     @property
     def held(self) -> int:
@@ -68,7 +68,7 @@ class Servers:
     def collect(self) -> list[Answers]:
         found = []
         for mine in self.lists:
-            ready = [event for event in mine if event[4] <= self.clock.time]
+            ready = [event for event in mine if event[-1] <= self.clock.time]
             if not ready:
                 continue
             mine[:] = mine[len(ready) :]
@@ -76,10 +76,10 @@ class Servers:
             x = self.source.x[table[:, 2]]
             found.append(
                 Answers(
-                    Waiting(table[:, :4]),
+                    Waiting(table[:, :-1]),
                     x[:, :1].astype(np.float64),
                     np.full(len(ready), self.generation),
-                    table[:, 4],
+                    table[:, -1],
                 )
             )
         return found
@@ -88,7 +88,7 @@ class Servers:
         lost = []
         for worker, mine in enumerate(self.lists):
             if self.dies(worker):
-                lost.append(Waiting(np.array(mine, np.int64).reshape(-1, 5)[:, :4]))
+                lost.append(Waiting(np.array(mine, np.int64).reshape(-1, COLUMNS + 1)[:, :-1]))
                 mine.clear()
                 self.free_at[worker] = 0
                 self.replaced += 1
@@ -97,26 +97,37 @@ class Servers:
     def reload(self, menu: Menu, generation: int) -> None:
         self.generation = generation
 
+    @property
+    def oldest(self) -> int:
+        return self.generation
+
     def stop(self) -> None:
         self.stopped = True
 
 
 def one_item(threshold: float = 0.5) -> Menu:
-    """Return a menu whose score is the first feature; its network is never run."""
-    score = SimpleNamespace(signal=lambda y: y == 1, title="x")
-    export = SimpleNamespace(sha256="0", run=None)
-    trigger: Any = SimpleNamespace(
-        threshold=threshold,
-        features=("a", "b"),
-        units=("1", "1"),
-        shape=(2,),
-        score_of=score,
-        export=export,
-        signal=["one"],
-    )
-    from hepnn.trigger.menu import Item
+    """Return a menu whose score is the first feature."""
+    return a_menu([threshold])
 
-    return Menu([Item("a", trigger)])
+
+def a_menu(
+    thresholds: Sequence[float], prescales: Sequence[int] = (), shadows: Sequence[int] = ()
+) -> Menu:
+    """Return a menu of an item a threshold; its networks are never run."""
+    items = []
+    for place, threshold in enumerate(thresholds):
+        trigger: Any = SimpleNamespace(
+            threshold=threshold,
+            features=("a", "b"),
+            units=("1", "1"),
+            shape=(2,),
+            score_of=SimpleNamespace(signal=lambda y: y == 1, title="x"),
+            export=SimpleNamespace(sha256="0", run=None),
+            signal=["one"],
+        )
+        prescale = prescales[place] if prescales else 1
+        items.append(Item("abcdef"[place], trigger, prescale, place in shadows))
+    return Menu(items)
 
 
 def events(count: int = 1000, seed: int = 1) -> Source:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import pickle
+import shutil
 import subprocess
 import sys
+import tempfile
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +19,7 @@ import hepnn
 from hepnn.errors import DataError, RecipeError, RunError
 from hepnn.run import Run
 from hepnn.targets import tflite
-from hepnn.trigger import thresholds
+from hepnn.trigger import command, thresholds
 
 
 def test_scores_are_the_softmax_of_what_was_shipped(shipped: Run) -> None:
@@ -67,6 +70,15 @@ def test_a_malformed_event_is_refused(shipped: Run, event: object, message: str)
 def test_large_but_finite_numbers_are_taken(shipped: Run) -> None:
     event = np.full(4, 1e30, np.float32)
     assert 0 <= hepnn.trigger.load(shipped).score(event) <= 1
+
+
+def test_an_export_may_lie_anywhere(shipped: Run) -> None:
+    alone = Path(tempfile.mkdtemp(dir="/tmp"))
+    shutil.copytree(shipped.exports("quantized") / "tflite", alone, dirs_exist_ok=True)
+    try:
+        assert len(alone.resolve().parents) < 3 and hepnn.trigger.load(alone).export.run is None
+    finally:
+        shutil.rmtree(alone)
 
 
 def test_each_thread_has_an_interpreter(shipped: Run) -> None:
@@ -153,14 +165,25 @@ def test_thresholds_are_stored_for_the_file_that_they_are_for(own: Run) -> None:
         hepnn.trigger.load(own)
 
 
+def test_asking_for_another_signal_does_not_replace_the_stored_threshold(own: Run) -> None:
+    chosen = command.threshold(str(own), "background=0.1", signal=["high"])
+    with pytest.raises(RunError, match="is for \\['high'\\], not \\['low'\\]"):
+        command.threshold(str(own), signal=["low"])
+    for signal in (None, ["high"]):
+        assert command.threshold(str(own), signal=signal)["threshold"] == chosen["threshold"]
+    other = command.threshold(str(own), "background=0.1", signal=["low"])
+    assert command.threshold(str(own))["threshold"] == other["threshold"] != chosen["threshold"]
+
+
 def test_a_rate_is_a_background_efficiency(shipped: Run) -> None:
     trigger = hepnn.trigger.load(shipped)
     by_rate = thresholds.choose(trigger, "rate=500Hz", input_rate=5000)
     assert by_rate["threshold"] == thresholds.choose(trigger, "background=0.1")["threshold"]
     low, high = by_rate["threshold_interval"]
     assert low < by_rate["threshold"] < high
-    with pytest.raises(RecipeError, match="--rate"):
-        thresholds.choose(trigger, "rate=500")
+    for wrong in (None, 0.0, -5000.0, float("nan")):
+        with pytest.raises(RecipeError, match="--rate"):
+            thresholds.choose(trigger, "rate=500", input_rate=wrong)
     with pytest.raises(DataError, match="cannot resolve"):
         thresholds.choose(trigger, "background=1e-6")
 

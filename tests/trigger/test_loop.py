@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from trigger.streams import Servers, events, loop, one_item
+from trigger.streams import Servers, a_menu, events, loop, one_item
 
 from hepnn.errors import RunError
+from hepnn.trigger import loop as loops
 from hepnn.trigger.loop import Loop
+from hepnn.trigger.menu import Menu
 from hepnn.trigger.overload import POLICIES
 
 
@@ -23,6 +26,22 @@ def test_an_idle_stream_takes_the_service_time() -> None:
     # Service, and what looks at the clock take.
     assert 1000 <= run.tally.latencies.quantile(0.5) <= 1500  # type: ignore[operator]
     assert run.tally.missed == 0
+
+
+def test_answers_are_not_waited_for_until_the_next_event_comes() -> None:
+    run = loop(events(50), every=5_000_000, service=1_000_000)
+    paused: list[int] = []
+    pause = run.clock.pause
+
+    def spied(until: int) -> None:
+        if run.workers.held:
+            paused.append(until - run.clock.now())
+        pause(until)
+
+    run.clock.pause = spied  # type: ignore[method-assign]
+    run.run()
+    assert run.tally.account.balances
+    assert len(paused) >= 50 and max(paused) <= 200_000
 
 
 def test_waiting_counts_as_latency() -> None:
@@ -142,6 +161,50 @@ def test_an_event_that_kills_is_failed_in_the_end() -> None:
     assert account.counts["failed"] <= 3 * servers.depth
 
 
+@pytest.mark.parametrize("seed", range(8))
+def test_every_event_has_one_fate_and_is_what_came(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loops, "LOOKS", 50_000)
+    rng = np.random.default_rng(seed)
+    source = events(int(rng.integers(50, 90)))
+    every, policy = int(rng.integers(300, 2000)), POLICIES[seed % len(POLICIES)]
+    run = loop(
+        replace(source, fault=np.arange(len(source)) % 41 == 7, faults=["not finite"]),
+        every=every,
+        service=int(rng.integers(2000, 5000)),
+        workers=int(rng.integers(1, 4)),
+        capacity=int(rng.integers(5, 40)),
+        policy=policy,
+        total=4000,
+    )
+    servers = run.workers
+    assert isinstance(servers, Servers)
+    servers.depth = int(rng.integers(2, 9))
+    servers.dies = lambda worker: bool(servers.lists[worker]) and rng.random() < 0.4
+    fates: dict[str, list[int]] = {}
+    settle, inner = run.tally.account.settle, run.tally.decided
+
+    def settled(fate: str, number: np.ndarray, reason: str = "") -> None:
+        fates.setdefault(fate, []).extend(number.tolist())
+        settle(fate, number, reason)
+
+    def decided(menu, answered, scores, done):  # type: ignore[no-untyped-def]
+        np.testing.assert_array_equal(answered.row, answered.number % len(source))
+        np.testing.assert_array_equal(answered.arrival, run.started + every * answered.number)
+        np.testing.assert_array_equal(scores[:, 0], source.x[answered.row, 0])
+        return inner(menu, answered, scores, done)
+
+    run.tally.account.settle = settled  # type: ignore[method-assign]
+    run.tally.decided = decided  # type: ignore[method-assign]
+    run.run()
+    assert run.tally.account.balances and servers.replaced
+    assert sorted(sum(fates.values(), [])) == list(range(4000))
+    good = [number for number in fates["accepted"] if source.x[number % len(source), 0] >= 0.5]
+    assert good == fates["accepted"]
+    assert {n for n in range(4000) if n % len(source) % 41 == 7} <= set(fates["failed"])
+
+
 def test_stopping_settles_what_is_in() -> None:
     run = loop(events(5000), every=100, service=1000, capacity=5000, total=5000)
 
@@ -229,16 +292,53 @@ def test_another_menu_decides_from_then_on() -> None:
     assert expected <= run.tally.account.counts["accepted"] <= expected + 20
 
 
-def test_a_menu_that_is_refused_changes_nothing() -> None:
+def test_menus_that_come_at_once_come_one_after_the_other() -> None:
+    run = loop(events(3000), every=20_000, service=100)
+    told: list[tuple[Menu, int]] = []
+    take = run.workers.reload
+
+    def reload(menu: Menu, generation: int) -> None:
+        told.append((menu, generation))
+        take(menu, generation)
+
+    run.workers.reload = reload  # type: ignore[method-assign]
+    both = threading.Barrier(8)
+
+    def read() -> Menu:
+        return one_item(0.9)
+
+    def one_of_many() -> None:
+        both.wait()
+        run.reload(read)
+
+    def each(one: Loop) -> None:
+        if one.tally.account.entered == 1000 and not told:
+            threads = [threading.Thread(target=one_of_many) for _ in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+    run.run(each)
+    assert run.tally.account.balances and run.reloads == {"done": 8, "refused": 0}
+    assert [generation for _, generation in told] == list(range(1, 9))
+    # Those that nothing can be decided with any more are not kept.
+    assert run._menus == {8: told[-1][0]}
+
+
+@pytest.mark.parametrize("wrong", [RunError("its checksum differs"), OSError("gone"), None])
+def test_a_menu_that_is_refused_changes_nothing(wrong: Exception | None) -> None:
     source = events(2000)
     run = loop(source, every=1000, service=100)
 
-    def refused() -> None:
-        raise RunError("its checksum differs")
+    def refused() -> Menu:
+        if wrong is not None:
+            raise wrong
+        return a_menu([0.1, 0.2])
 
     def each(one: Loop) -> None:
         if one.tally.account.entered == 1000 and not one.reloads["refused"]:
-            one.reload(refused)  # type: ignore[arg-type]
+            one.reload(refused)
 
     run.run(each)
     assert run.reloads == {"done": 0, "refused": 1}

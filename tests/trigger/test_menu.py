@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import hepnn
 from hepnn.errors import RecipeError, RunError
 from hepnn.run import Run
 from hepnn.trigger import load_menu
-from hepnn.trigger.menu import Rates
+from hepnn.trigger.menu import Menu
+from hepnn.trigger.rates import Rates
 
 
 def written(path: Path, run: Run, **items: dict[str, object]) -> Path:
@@ -73,15 +75,24 @@ def test_prescales_keep_their_share_and_do_not_depend_on_order(menu_file: Path) 
 
 
 def test_total_and_unique_rates(menu_file: Path) -> None:
-    rates = Rates(load_menu(menu_file))
+    menu = load_menu(menu_file)
+    rates = Rates(menu)
     kept = np.array([[1, 0, 0], [1, 1, 0], [0, 1, 0], [0, 0, 0]], bool)
-    rates.add(np.ones((4, 3), bool), kept)
+    rates.add(menu, np.ones((4, 3), bool), kept)
     found = rates.items(2.0)
     assert rates.total == 3 and rates.events == 4
     assert [one["kept"] for one in found.values()] == [2, 2, 0]
     assert [one["unique"] for one in found.values()] == [1, 1, 0]
     assert [one["passed"] for one in found.values()] == [4, 4, 4]
     assert found["high"]["rate_hz"] == {"value": 1.0, "error": pytest.approx(np.sqrt(2) / 2)}
+
+
+def test_items_have_names_of_their_own(menu_file: Path) -> None:
+    items = load_menu(menu_file).items
+    with pytest.raises(RecipeError, match="two items of the name low"):
+        Menu([*items, replace(items[1], shadow=True)])
+    with pytest.raises(RecipeError, match="a menu has 1 to 63 items"):
+        Menu([])
 
 
 @pytest.mark.parametrize(

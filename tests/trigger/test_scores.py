@@ -10,6 +10,7 @@ import pytest
 
 from hepnn.errors import RecipeError
 from hepnn.run import Events
+from hepnn.tasks import regress
 from hepnn.tasks.classify import Classify
 from hepnn.tasks.reconstruct import Reconstruct
 from hepnn.tasks.scaling import Scaling
@@ -75,6 +76,49 @@ def test_the_score_of_a_reconstruction_is_its_error() -> None:
     assert score.one(outputs[4], x[4]) == pytest.approx(expected[4])
     signal = score.signal(np.array([0, 1, 2]))
     np.testing.assert_array_equal(signal, [False, True, True])  # type: ignore[arg-type]
+
+
+def predicting(*transforms: str) -> Any:
+    units = ("GeV", "1", "ns")
+    targets = [
+        {"name": name, "unit": unit, "scaling": scaling, "offset": offset, "exponent": exponent}
+        for name, unit, scaling, offset, exponent in zip(
+            "abc", units, transforms, (40.0, -0.5, 3.0), (5, -3, 1), strict=False
+        )
+    ]
+    return export("regress", len(transforms), targets=targets, names=tuple("abc"[: len(targets)]))
+
+
+def test_the_score_of_a_regression_is_the_quantity() -> None:
+    outputs = np.random.default_rng(3).normal(size=(40, 3)).astype(np.float32)
+    scaling = Scaling(np.array([40.0, -0.5, 3.0]), np.array([5, -3, 1]), np.zeros(3), ())
+    expected = regress.decode(outputs, scaling)
+    expected = np.stack([expected[:, 0], np.sinh(expected[:, 1]), np.exp(expected[:, 2])], axis=1)
+    found = predicting("standard", "asinh", "log")
+    for place, (name, title) in enumerate((("a", "a in GeV"), ("b", "b"), ("c", "c in ns"))):
+        score = scores.of(found, [name])
+        assert (score.title, score.chosen) == (title, (place,))
+        assert score.signal(np.zeros((40, 3))) is None
+        np.testing.assert_allclose(score.many(outputs, outputs), expected[:, place], rtol=1e-13)
+        one = [score.one(event, event) for event in outputs]
+        np.testing.assert_allclose(one, expected[:, place], rtol=1e-13)
+
+
+def test_a_quantity_that_is_too_large_is_infinite() -> None:
+    for scaling, low in (("log", 0.0), ("asinh", -np.inf)):
+        score = scores.of(predicting(scaling))
+        values = np.array([[1e6], [-1e6]], np.float32)
+        assert score.many(values, values).tolist() == [np.inf, low]
+        assert [score.one(event, event) for event in values] == [np.inf, low]
+
+
+def test_a_cut_is_on_one_quantity() -> None:
+    with pytest.raises(RecipeError, match="on one quantity, as in --signal a"):
+        scores.of(predicting("none", "none"))
+    with pytest.raises(RecipeError, match="on one quantity"):
+        scores.of(predicting("none", "none"), ["a", "b"])
+    with pytest.raises(RecipeError, match="no quantity 'z'; known: a, b"):
+        scores.of(predicting("none", "none"), ["z"])
 
 
 def test_other_tasks_have_no_score() -> None:

@@ -78,6 +78,19 @@ def test_a_file_that_takes_nothing_fails_in_the_end(tmp_path: Path) -> None:
     assert out.written == 0
 
 
+def test_what_is_broken_off_leaves_the_file_that_was_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    with Sink(path) as out:
+        out.put(rows(0, 5))
+    assert out.written == 5
+    before = path.read_bytes()
+    with pytest.raises(KeyboardInterrupt), Sink(path) as out:
+        out.put(rows(0, 9))
+        raise KeyboardInterrupt
+    assert out.written == 0 and "broken off" in str(out.failed)
+    assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     out = Sink(tmp_path / "file" / "a.parquet")

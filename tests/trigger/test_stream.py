@@ -5,9 +5,13 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -15,11 +19,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import hepnn
-from hepnn.errors import RunError
+from hepnn.errors import RecipeError, RunError
 from hepnn.run import Run
-from hepnn.trigger import command, source, stream, thresholds
+from hepnn.trigger import command, rows, source, stream, thresholds
 from hepnn.trigger.loop import Loop
 from hepnn.trigger.menu import Menu
+from hepnn.trigger.overload import Waiting
+from hepnn.trigger.pool import Answers, Pool
 from hepnn.trigger.stream import Settings
 
 
@@ -292,8 +298,94 @@ def test_settings_that_do_not_fit_are_refused(menu: Menu, tmp_path: Path) -> Non
         (Settings(arrivals="fast", policy="drop-old"), "did you mean 'drop-oldest'"),
         (Settings(arrivals="bunches", rate=4e7), "at most"),
         (Settings(arrivals="fast", output=tmp_path / "a.txt"), ".parquet or .root"),
+        (Settings(arrivals="fast", plot=tmp_path / "p.swg"), "no pictures of this kind"),
     ):
         with pytest.raises(hepnn.HepnnError, match=message):
             stream.stream(menu, "generator", settings)
+    for wrong, message in (
+        ({"on_sink": "goon"}, "did you mean 'go-on'"),
+        ({"workers": 0}, "workers: 0, at least 1"),
+        ({"queue": 0}, "queue: 0, at least 1"),
+        ({"events": -1}, "events: -1, at least 0"),
+        ({"deadline": float("nan")}, "deadline: nan, at least 0"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            Settings(**wrong)  # type: ignore[arg-type]
     with pytest.raises(RunError):
         command.menu_of(str(tmp_path))
+
+
+def test_a_menu_is_taken_by_a_worker_that_has_nothing_to_do(menu: Menu) -> None:
+    (item,) = menu.items
+    x = np.zeros((8, *menu.shape), np.float32)
+    expected = menu.score(x)[:, 0]
+    pool = Pool(menu, lambda row: x[row], workers=1)
+    try:
+        pool.wait()
+        # Larger than what a pipe holds, so that it has to be read before `reload` returns.
+        large = Menu([replace(item, name="n" * 300_000)])
+        telling = threading.Thread(target=pool.reload, args=(large, 1), daemon=True)
+        telling.start()
+        telling.join(60)
+        assert not telling.is_alive() and pool.oldest == 1
+        waiting = Waiting.of(np.arange(8), 0, np.arange(8))
+        assert pool.put(lambda most: waiting, 8) == 8
+        assert pool.oldest == 0  # as far as is known
+        answers: list[Answers] = []
+        while not answers:
+            answers = pool.collect()
+        found = answers[0]
+        assert set(found.generation.tolist()) == {1} and pool.oldest == 1
+        np.testing.assert_allclose(found.scores[:, 0], expected[: len(found.events)], rtol=1e-13)
+    finally:
+        pool.stop()
+
+
+def test_a_stream_that_is_broken_off_leaves_the_output_that_was_there(
+    menu: Menu, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.parquet"
+    path.write_bytes(b"of yesterday")
+
+    def during(loop: Loop) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        settings = Settings(arrivals="fast", output=path)
+        stream.stream(menu, "generator", settings, during=during)
+    assert path.read_bytes() == b"of yesterday" and list(tmp_path.iterdir()) == [path]
+
+
+def test_a_picture_that_cannot_be_written_costs_no_numbers(menu: Menu, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    settings = Settings(arrivals="fast", events=100, plot=tmp_path / "file" / "p.svg")
+    document = stream.stream(menu, "generator", settings)
+    assert document["account"]["balances"] and document["account"]["in"] == 100
+    assert not document["holds"] and "cannot be written" in document["faults"][-1]
+
+
+def test_sequences_by_name_are_taken_feature_by_feature() -> None:
+    menu = SimpleNamespace(features=("pt", "eta"), shape=(2, 2))
+    named = {"eta": [3.0, 4.0], "pt": np.array([1.0, 2.0])}
+    found = source.of_events([named, {**named, "pt": [1.0]}, {"pt": 1.0}], menu)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(found.x[0], [[1, 3], [2, 4]])
+    assert found.faults == ["no array of numbers", "feature eta is missing"]
+
+
+def test_a_port_that_is_taken_is_refused() -> None:
+    pytest.importorskip("prometheus_client")
+    from hepnn.trigger import watch
+
+    with (
+        socket.create_server(("", 0)) as taken,
+        pytest.raises(RecipeError, match="no port to be had"),
+    ):
+        watch.started(taken.getsockname()[1], None)
+
+
+def test_a_feature_of_the_name_of_another_column_is_refused() -> None:
+    menu = SimpleNamespace(features=("mass", "label"), shape=(2,), names=["a"])
+    with pytest.raises(RecipeError, match="feature label has the name of a column"):
+        rows.insist_on_names(menu)  # type: ignore[arg-type]
+    menu.shape = (3, 2)  # where features are no columns
+    rows.insist_on_names(menu)  # type: ignore[arg-type]

@@ -11,7 +11,8 @@ namespace @NAMESPACE@ {
 namespace entrance {
 
 enum class Rounding { TRN, TRN_ZERO, RND, RND_CONV, RND_ZERO, RND_INF, RND_MIN_INF };
-enum class Overflow { WRAP, SAT };
+// NEAR wraps, and refuses numbers that float32 cannot count the steps of.
+enum class Overflow { WRAP, SAT, NEAR };
 
 template <std::size_t N> struct Grid {
     float scale[N];   // steps in one unit
@@ -83,6 +84,7 @@ inline bool quantize(const Grid<N> &grid, const float *x, word *steps) {
             steps[n] = ((cut + grid.steps_half[n]) & grid.steps_mask[n]) - grid.steps_half[n];
         }
     }
+    if (OVERFLOW == Overflow::NEAR) return far == 0;
     return far == 0 || carefully<ROUNDING, OVERFLOW>(grid, x, steps);
 }
 

@@ -25,7 +25,8 @@ extern const float OUTPUT_STEP[OUTPUTS];
 /// Physical quantities to outputs, one event.
 ///
 /// Returns false, and gives outputs that are not a number, if a quantity is infinite or not a
-/// number (or so large that its count of steps is infinite in float32).
+/// number (or so large that its count of steps is infinite in float32, or what the overflow above
+/// says is refused).
 bool predict(const float *quantities, float *outputs);
 
 /// The same; quantities are rounded to float32 first, as Keras rounds them.

@@ -172,6 +172,7 @@ def connect(address: str, processes: int, stack: contextlib.ExitStack) -> Any:
                 threads_per_worker=1,
                 memory_limit=0,
                 dashboard_address=None,
+                scheduler_kwargs={"dashboard_address": ":0"},  # where there are two at once
                 preload="hepnn.data.generate.local_worker",
                 silence_logs=logging.CRITICAL,
             )

@@ -22,7 +22,7 @@ from hepnn.data import generate
 from hepnn.data.generate import cluster, declaration, gather, pool, settings
 from hepnn.data.generate.chunk import Chunk
 from hepnn.data.generate.kind import Kind
-from hepnn.data.generate.plan import Plan, alone, open_folder, remove
+from hepnn.data.generate.plan import Plan, open_folder, remove
 from hepnn.data.generate.work import Work, shard
 from hepnn.errors import DataError, missing_extra
 
@@ -87,7 +87,7 @@ def make(
 
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    with alone(out):
+    with files.alone(out):
         cards = place_cards(kind, name, out)
         plan = Plan(
             kind=name,

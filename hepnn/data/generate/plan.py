@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -43,29 +40,6 @@ class Plan:
     versions: dict[str, str]
     cards: dict[str, str]
     chunks: dict[str, int]
-
-
-@contextlib.contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Keep other jobs from a dataset's folder meanwhile; a killed job's hold ends with it.
-
-    Raises
-    ------
-    DataError
-        If another job is at work there.
-    """
-    handle = os.open(out, os.O_RDONLY)
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        os.close(handle)
-        raise DataError(f"{out}: another job is at work in this folder") from error
-    except OSError:  # a file system without locks
-        pass
-    try:
-        yield
-    finally:
-        os.close(handle)
 
 
 def open_folder(folder: Path, plan: Plan) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 from hepnn import files
 from hepnn.errors import DataError, RunError
 from hepnn.targets.cpp import build, source
+from hepnn.targets.fixed_point import Lane
 from hepnn.targets.interface import NAME, events
 
 #: Events of one timed call, calls that are timed, and those before.
@@ -42,7 +43,8 @@ class Integers:
             self._shape = tuple(content["input"]["shape"])
             self._outputs = tuple(content["output"]["shape"])
             self._project = content["project"]
-        except (KeyError, TypeError) as error:
+            self._lane = Lane.from_grid(content["input"]["grid"], self._shape)
+        except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{directory / NAME} is damaged: {error}") from error
 
     def predict(self, x: np.ndarray) -> np.ndarray:
@@ -51,10 +53,15 @@ class Integers:
         Raises
         ------
         DataError
-            If events have another shape than the network was written for, or are not finite.
+            If events have another shape than the network was written for, are not finite, or
+            are refused by its grid.
         """
         x = self._finite(x)
         return self._functions.predict(x).reshape(len(x), *self._outputs)
+
+    def takes(self, x: np.ndarray) -> np.ndarray:
+        """Return which events `(events,)` bool of finite `x` are not refused by the grid."""
+        return self._lane.takes(x)
 
     def words(self, x: np.ndarray) -> np.ndarray:
         """Return the outputs as counts of their steps, `(events, *outputs)` int64.
@@ -96,6 +103,7 @@ class Integers:
         finite = np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
         if not finite.all():
             raise DataError(f"{self.path}: event {int(np.argmin(finite))} is not finite")
+        self._lane.insist(x)
         return x
 
     @cached_property

@@ -11,7 +11,7 @@ import numpy as np
 from hepnn import declarations, files
 from hepnn.targets.cpp.matrices import Stage
 from hepnn.targets.cpp.steps import Steps
-from hepnn.targets.fixed_point import Lane
+from hepnn.targets.fixed_point import LARGEST, NEAR, Lane
 from hepnn.targets.vectors import Vectors
 
 #: Where the templates lie, and the test vectors of what is written.
@@ -20,8 +20,8 @@ TEMPLATES, VECTORS = "integer-cpp", "vectors"
 #: What only code of matrices needs, and what only a recurrent network has.
 _ARITHMETIC, _RECURRENT = "arithmetic.h", ("recurrent.h", "recurrent_test.cpp")
 
-#: Largest count of steps that is a whole number in float32 together with a half.
-_EXACT = 2.0**23
+#: What is said of numbers that do not fit; all others saturate.
+_OVERFLOWS = {"WRAP": "wraps around", NEAR: "wraps around, and from 2^23 steps on is refused"}
 
 #: Outputs of a layer are filled up to whole registers, of AVX-512 the widest.
 _WIDTH = 16
@@ -76,8 +76,8 @@ def write(folder: Path, network: Network) -> None:
         "OUTPUTS": str(outputs),
         "WORD": f"int{network.bits}_t",
         "ROUNDING": lane.rounding,
-        "OVERFLOW": "wraps around" if lane.overflow == "WRAP" else "saturates",
-        "MODE": "WRAP" if lane.overflow == "WRAP" else "SAT",
+        "OVERFLOW": _OVERFLOWS.get(lane.overflow, "saturates"),
+        "MODE": lane.overflow if lane.overflow in _OVERFLOWS else "SAT",
         "INPUT_STEP": _floats(steps),
         "OUTPUT_STEP": _floats(np.exp2(-np.asarray(network.fractions, np.float64))),
         "GRID": ",\n    ".join(_grid(lane, network.shape)),
@@ -233,11 +233,13 @@ def _grid(lane: Lane, shape: tuple[int, ...]) -> Iterable[str]:
     low = -k * (high if lane.overflow == "SAT_SYM" else span)
     half, period = k * np.exp2(i + k - one(1)), np.where(alive, np.exp2(i + k), one(0))
     # Wider lanes are left to float32 itself.
-    limit = np.where(alive & (k + i + f > 23), 0.0, _EXACT)
-    for part in (scale, low, high, half, period, limit):
+    limit = np.where(alive & (k + i + f > 23) & (lane.overflow != NEAR), 0.0, LARGEST)
+    # What is not looked at is refused where it is not finite, and for nothing else.
+    counted = np.where(alive | (lane.overflow != NEAR), scale, one(0))
+    for part in (counted, low, high, half, period, limit):
         yield _floats(part)
     bits = np.where(alive, k + i + f, 0).astype(np.int64)
-    if lane.overflow == "WRAP":
+    if lane.wraps:
         yield _row(np.where((k > 0) & alive, 1 << np.maximum(bits - 1, 0), 0))
         yield _row((1 << bits) - 1)
     else:

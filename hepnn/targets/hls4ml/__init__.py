@@ -20,8 +20,8 @@ import numpy as np
 from hepnn import files
 from hepnn.errors import RunError, TargetError
 from hepnn.targets import Verdict, preflight, vectors
-from hepnn.targets.fixed_point import Lane, first_lane, is_fixed_point
-from hepnn.targets.hls4ml import backends, ports
+from hepnn.targets.fixed_point import is_fixed_point
+from hepnn.targets.hls4ml import backends, entrance, ports
 from hepnn.targets.hls4ml.artefact import HLSArtefact
 from hepnn.targets.hls4ml.synthesis import available, synthesize
 from hepnn.targets.inference import without_noise
@@ -121,7 +121,7 @@ def write(
         else:
             graph = project.calibrated(network, directory, kit, calibration)
         project.write(graph, directory, kit)
-    lane = _lane(network) if exact else None
+    lane = entrance.lane(network, graph) if exact else None
     content = ports.interface(network, graph, kit, exact, stripped, lane)
     if not exact and kit.hls4ml.types == "calibrated":
         seen = precision.looked_at(calibration)
@@ -157,11 +157,6 @@ def entering(model: Any, kit: Kit) -> tuple[Any, bool]:
 
     quiet = without_noise(model)
     return (quiet, False) if kit.hls4ml.types == "default" else without_softmax(quiet)
-
-
-def _lane(network: Any) -> Lane | None:
-    found = first_lane(network)
-    return None if found is None else found[1]
 
 
 def load(directory: Path) -> list[HLSArtefact]:

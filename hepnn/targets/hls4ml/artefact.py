@@ -47,7 +47,8 @@ class HLSArtefact:
         Raises
         ------
         DataError
-            If events have another shape than the firmware was written for.
+            If events have another shape than the firmware was written for, or are refused by
+            its grid.
         """
         x = events(x, self._shape, str(self.path))
         if self._lane is not None:
@@ -57,6 +58,10 @@ class HLSArtefact:
             return y
         weights = np.exp(y - y.max(axis=-1, keepdims=True))
         return weights / weights.sum(axis=-1, keepdims=True)
+
+    def takes(self, x: np.ndarray) -> np.ndarray:
+        """Return which events `(events,)` bool are not refused by the grid."""
+        return np.ones(len(x), bool) if self._lane is None else self._lane.takes(x)
 
     def cost(self) -> dict[str, Any]:
         """Return what the project is written for, its work, and the vendor's reports if any.

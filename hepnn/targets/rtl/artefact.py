@@ -44,7 +44,8 @@ class _Integers(ABC):
         Raises
         ------
         DataError
-            If events have another shape than the network was written for, or are not finite.
+            If events have another shape than the network was written for, are not finite, or
+            are refused by its grid.
         """
         x = events(x, self._shape, str(self._directory))
         finite = np.isfinite(x).all(axis=tuple(range(1, x.ndim)))
@@ -55,6 +56,10 @@ class _Integers(ABC):
             part = self._lane.quantize(x[start : start + _CHUNK]).astype(np.float64)
             results[start : start + _CHUNK] = self._run(part.reshape(len(part), -1))
         return results.reshape(len(x), *self._outputs)
+
+    def takes(self, x: np.ndarray) -> np.ndarray:
+        """Return which events `(events,)` bool of finite `x` are not refused by the grid."""
+        return self._lane.takes(x)
 
     @abstractmethod
     def _run(self, on_grid: np.ndarray) -> np.ndarray:

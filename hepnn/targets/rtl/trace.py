@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from hepnn.errors import TargetError
-from hepnn.targets.fixed_point import Lane, first_lane, is_fixed_point
+from hepnn.targets.fixed_point import NEAR, Lane, first_lane, is_fixed_point
 from hepnn.targets.interface import one_line, single_input
 from hepnn.targets.rtl.repairs import repaired
 
@@ -61,7 +61,8 @@ def trace_network(model: Any, target: str = "rtl") -> Traced:
 
     The host brings the inputs to the grid of the first quantizer, with that quantizer's
     rounding, so that no logic is spent on it. Where no single grid describes the input (it
-    meets two quantizers, or something else first) the firmware rounds and takes one bit more.
+    meets two quantizers, or something else first) the firmware rounds and takes one bit more,
+    and the host refuses what float32 has no steps for.
 
     Parameters
     ----------
@@ -140,7 +141,7 @@ def probe(traced: Traced, events: int, seed: int = 0) -> np.ndarray:
     ends = np.where(rng.random(shape) < 0.5, low, high)
     x[:quarter] = ends[:quarter]
     x[quarter : 2 * quarter] *= 1000
-    return x.astype(np.float32)
+    return traced.lane.within(x.astype(np.float32))
 
 
 def difference(model: Any, traced: Traced, x: np.ndarray) -> tuple[str, str] | None:
@@ -181,7 +182,7 @@ def _trace(model: Any, shape: tuple[int, ...], lane: Lane | None) -> Traced:
         raise TargetError("its outputs do not depend on its inputs")
     if lane is None:
         k, i, f = (part.reshape((1, *shape)).astype(np.float64) for part in comb.inp_kifs)
-        lane = Lane(k, i, f, "TRN", "WRAP")
+        lane = Lane(k, i, f, "TRN", NEAR)
     return Traced(comb, lane, shape, tuple(model.outputs[0].shape[1:]), inputs, layers)
 
 

@@ -74,7 +74,7 @@ def compile_for_npu(model: Path, options: TFLiteOptions, log: Path) -> dict[str,
         folder = Path(temporary)
         command = [
             *(sys.executable, "-c", "from ethosu.vela.vela import main; main()"),
-            *(str(model), "--output-dir", str(folder)),
+            *(str(model.resolve()), "--output-dir", str(folder)),
             *("--accelerator-config", options.accelerator),
             *("--config", _CONFIGURATION),
             *("--system-config", options.system_config, "--memory-mode", options.memory_mode),

@@ -1,8 +1,10 @@
-"""The runs of settings: begun once, and gone on with where they were left."""
+"""Runs of many settings in one folder: seen to be possible, begun once, gone on with as left."""
 
 from __future__ import annotations
 
+import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,26 @@ from hepnn import pipeline
 from hepnn.errors import RecipeError
 from hepnn.recipe import Recipe
 from hepnn.run import Run, create, open_run
+
+
+def insist_on_distinct(noun: str, values: Iterable[Any]) -> None:
+    """See that nothing is asked for twice: it would count as two that agree.
+
+    Raises
+    ------
+    RecipeError
+        If something is.
+
+    Examples
+    --------
+    >>> insist_on_distinct("seed", [1, 2])
+    """
+    seen = set()
+    for value in values:
+        text = json.dumps(value, sort_keys=True)
+        if text in seen:
+            raise RecipeError(f"{noun} {text} is given twice")
+        seen.add(text)
 
 
 def begin(wanted: Recipe, folder: Path, name: str, start: Run | None = None) -> Run:
@@ -33,7 +55,7 @@ def begin(wanted: Recipe, folder: Path, name: str, start: Run | None = None) -> 
     if (path / "manifest.json").exists():
         run = open_run(path)
         if run.recipe != wanted:
-            raise RecipeError(f"{run} is of another sweep or search: give another --out")
+            raise RecipeError(f"{run} has another recipe: give another --out")
     else:
         shutil.rmtree(path, ignore_errors=True)  # killed as it was made
         run = create(wanted, folder, name)
@@ -62,5 +84,5 @@ def of_float(recipe: Any, overrides: dict[str, Any], folder: Path) -> Run:
     folder
         Where the run lies.
     """
-    wanted = pipeline.load(recipe, {**overrides, "compress": []})
+    wanted = pipeline.load(recipe, {**overrides, "compress": [], "targets": []})
     return begin(wanted, folder, f"float-seed{wanted.seed}")
