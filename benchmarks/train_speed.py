@@ -260,7 +260,7 @@ def wall(epochs: int) -> dict[str, float]:
         wanted,
         loss=task.loss(),
         metrics=task.metrics(),
-        callbacks=plan.callbacks(epochs, -(-len(data) // wanted.batch_of(len(data)))),
+        callbacks=plan.callbacks(epochs),
         seed=1,
         ready=plan.ready,
     )

@@ -85,7 +85,10 @@ def train(
     devices.open()
     run = runs_module.create(loaded, devices.folder(runs), name)
     if isinstance(recipe, str | Path):
-        changes = [f"{key}={json.dumps(value)}" for key, value in (overrides or {}).items()]
+        changes = [
+            f"{key}={json.dumps(value, default=files.plain)}"
+            for key, value in (overrides or {}).items()
+        ]
         run.record(command={"recipe": str(recipe), "set": changes})
     return _go_on(run, data, parts, deploy, How(devices, tensorboard), known)
 

@@ -106,8 +106,7 @@ def make(run: Run, stage: str, parts: Divided, how: How) -> None:
     if plan is not None:
         network.warm_start(model, before)
         plan.prepare(model)
-        steps = -(-len(parts.train) // plan_of_fit.batch_of(len(parts.train)))
-        callbacks = plan.callbacks(plan_of_fit.epochs, steps)
+        callbacks = plan.callbacks(plan_of_fit.epochs)
 
     teacher = teaching.of(run, stage)
 

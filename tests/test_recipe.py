@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
@@ -107,6 +108,12 @@ def test_numbers_in_scientific_notation_are_numbers() -> None:
 def test_a_dumped_recipe_loads_to_the_same() -> None:
     loaded = recipe.load("jet-tagger")
     assert recipe.load(yaml.safe_load(recipe.dump(loaded))) == loaded
+
+
+def test_a_value_that_yaml_has_not_is_named() -> None:
+    content = {"name": "x", "dataset": "digits", "architecture": "mlp", "seed": np.int64(3)}
+    with pytest.raises(RecipeError, match=r"recipe: np.int64\(3\) is no value of YAML"):
+        recipe.load(content)
 
 
 def test_a_file_that_is_no_yaml_is_named_with_its_line(tmp_path: Path) -> None:

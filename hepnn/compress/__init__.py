@@ -32,7 +32,7 @@ class Plan:
     prepare : callable
         Called with the warm-started model before the fit.
     callbacks : callable
-        `(epochs, steps_an_epoch) -> list` of Keras callbacks.
+        `(epochs) -> list` of Keras callbacks.
     finish : callable
         Called with the trained model and the training inputs, in pieces `(events, *shape)`.
     vocabulary : str or None
@@ -45,7 +45,7 @@ class Plan:
 
     stage: str
     prepare: Callable[[Any], None]
-    callbacks: Callable[[int, int], list[Any]]
+    callbacks: Callable[[int], list[Any]]
     finish: Callable[[Any, Iterable[np.ndarray]], None]
     vocabulary: str | None = None
     options: dict[str, Any] = field(default_factory=dict)

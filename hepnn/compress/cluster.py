@@ -48,7 +48,7 @@ def plan(step: Cluster, before: keras.Model, calibration: np.ndarray) -> Plan:
     return Plan(
         stage="clustered",
         prepare=prepare,
-        callbacks=lambda epochs, steps: [],
+        callbacks=lambda epochs: [],
         finish=lambda model, events: None,
     )
 

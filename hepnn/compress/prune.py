@@ -89,7 +89,7 @@ def plan(step: Prune, before: keras.Model, calibration: np.ndarray) -> Plan:
     """Plan the stage `pruned`: the network of the stage before, trained on with masks."""
     made: list[keras.Model] = []
 
-    def callbacks(epochs: int, steps: int) -> list[Any]:
+    def callbacks(epochs: int) -> list[Any]:
         if step.structure == "weight":
             return [Masks(step, made[-1], epochs)]
         return [UnitMasks(step, made[-1], lambda goal: _schedule(step, goal, epochs))]

@@ -58,6 +58,14 @@ class BetaRamp(keras.callbacks.Callback):
             logs["ebops"] = ebops(self.model)
             logs["beta"] = self._now
 
+    def state(self) -> dict[str, np.ndarray]:
+        """Return the weight of the epoch under way."""
+        return {"beta": np.array(self._now)}
+
+    def restore(self, state: dict[str, np.ndarray]) -> None:
+        """Take over the weight of a killed fit."""
+        self._now = float(state["beta"])
+
 
 def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
     """Plan the stage: the same network in a fixed-point vocabulary, weights taken over.
@@ -79,7 +87,7 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
         return Plan(
             stage="quantized",
             prepare=hold,
-            callbacks=lambda epochs, steps: [],
+            callbacks=lambda epochs: [],
             finish=lambda model, events: None,
             vocabulary="qkeras",
             options=options,
@@ -93,7 +101,7 @@ def plan(step: Quantize, before: keras.Model, calibration: np.ndarray) -> Plan:
     return Plan(
         stage="quantized",
         prepare=hold,
-        callbacks=lambda epochs, steps: [BetaRamp(step.beta, epochs, step.ebops)],
+        callbacks=lambda epochs: [BetaRamp(step.beta, epochs, step.ebops)],
         finish=set_ranges,
         vocabulary="hgq",
         options=options,

@@ -34,6 +34,10 @@ READERS = 2
 ARRAYS = ("x", "y", "weight", "observers")
 
 
+#: Events, and the order to train on them.
+Piece = tuple[Events, np.ndarray]
+
+
 class Memory:
     """Events in memory, shuffled whole."""
 
@@ -47,9 +51,10 @@ class Memory:
         """Return the number of events."""
         return len(self.events)
 
-    def pieces(self, seed: int, epoch: int, batch: int) -> Iterator[tuple[Events, np.ndarray]]:
-        """Return all events, and the order of an epoch."""
-        yield self.events, np.random.default_rng([seed, epoch]).permutation(len(self.events))
+    def pieces(self, seed: int, epoch: int, batch: int, done: int = 0) -> Iterator[Piece]:
+        """Return all events, and the order of an epoch; nothing where that was done before."""
+        if not done:
+            yield self.events, np.random.default_rng([seed, epoch]).permutation(len(self.events))
 
     def first(self) -> Events:
         """Return the first event."""
@@ -93,16 +98,28 @@ class Stream:
         """Return the number of events."""
         return self._length
 
-    def pieces(self, seed: int, epoch: int, batch: int) -> Iterator[tuple[Events, np.ndarray]]:
-        """Return an epoch's pieces; each but the last is a whole number of batches."""
+    def pieces(self, seed: int, epoch: int, batch: int, done: int = 0) -> Iterator[Piece]:
+        """Return an epoch's pieces; each but the last is a whole number of batches.
+
+        Parameters
+        ----------
+        seed, epoch
+            What the order follows from.
+        batch
+            Events of a step.
+        done
+            Pieces that were trained on before a kill, and are left out.
+        """
         rng = np.random.default_rng([seed, epoch])
         plan = self._plan(rng, batch)
+        for piece in plan[:done]:
+            rng.permutation(sum(count for _, count in piece))  # the next orders hang on these
         with ThreadPoolExecutor(1) as ahead:
-            following = ahead.submit(self._to_train, plan[0])
-            for number in range(len(plan)):
-                events = following.result()
+            following = [ahead.submit(self._to_train, piece) for piece in plan[done : done + 1]]
+            for number in range(done, len(plan)):
+                events = following.pop().result()
                 if number + 1 < len(plan):
-                    following = ahead.submit(self._to_train, plan[number + 1])
+                    following.append(ahead.submit(self._to_train, plan[number + 1]))
                 yield events, rng.permutation(len(events))
 
     def first(self) -> Events:

@@ -207,7 +207,10 @@ def load(source: str | Path | dict[str, Any], overrides: dict[str, Any] | None =
     else:
         path = declarations.find("models", source)
         content, where = declarations.read_yaml(path), str(path)
-    content = yaml.safe_load(yaml.safe_dump(content))
+    try:
+        content = yaml.safe_load(yaml.safe_dump(content))
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{where}: {error.args[-1]!r} is no value of YAML") from error
     for key, value in (overrides or {}).items():
         _set(content, key, value)
     recipe = declarations.parse(Recipe, content, where)

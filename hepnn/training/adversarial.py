@@ -91,6 +91,11 @@ class Adversarial(Rule):
         # As weights of this model they are part of the checkpoint.
         self.slots = list(self.opponent.variables)
 
+    @property
+    def others(self) -> list[Any]:
+        """The optimizers that have the fit's learning rate too."""
+        return [] if self.adversary.learning_rate else [self.opponent]
+
     def compile(self, **kwargs: Any) -> None:
         """Compile for the generator, whose optimizer is the fit's."""
         _with_momentum(kwargs["optimizer"], self.adversary.beta_1)

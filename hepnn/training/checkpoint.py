@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +14,55 @@ import keras
 import numpy as np
 
 from hepnn import files
+from hepnn.data.feed import Piece
 from hepnn.errors import RunError
+from hepnn.training import finite, optimizers
 from hepnn.training.callbacks import stateful
 
-#: Seconds between two checkpoints: what a kill can cost at most, besides the epoch under way.
+#: Seconds between two checkpoints behind epochs: what a kill can cost at most, besides the epoch
+#: under way.
 INTERVAL = 1.0
+
+#: Seconds between two within an epoch of several pieces.
+WITHIN = 60.0
+
+
+@dataclass(frozen=True)
+class Done:
+    """How far a fit has come.
+
+    Attributes
+    ----------
+    epochs : int
+        Finished ones.
+    pieces, steps : int
+        Of the epoch under way.
+    history : dict
+        Loss and metrics of the finished epochs, by name.
+    engine : str or None
+        The driver.
+    """
+
+    epochs: int = 0
+    pieces: int = 0
+    steps: int = 0
+    history: dict[str, list[float]] = field(default_factory=dict)
+    engine: str | None = None
 
 
 class Checkpoint:
     """One file with everything that decides about the epochs to come.
 
-    The weights (with the state of random generators), the optimizer's slots, the state of
-    callbacks, the history and the engine. It never holds code and is never unpickled.
+    The weights (with the state of random generators), the optimizer's slots, the sums of the
+    metrics, the state of callbacks, the history and the engine. It never holds code and is never
+    unpickled.
 
     Parameters
     ----------
     path
         The file.
     model
-        Compiled model.
+        Compiled model; built when its state is saved or restored.
     callbacks
         Of the fit; those with a state are saved.
     rate
@@ -47,20 +78,16 @@ class Checkpoint:
         self._rate = rate
         self._callbacks = [callback for callback in callbacks if stateful(callback)]
         self._saved = time.monotonic()
+        self._read: dict[str, np.ndarray] = {}
 
-    def save(self, epochs: int, history: dict[str, list[float]], engine: str, last: bool) -> None:
-        """Write the state after so many epochs, unless the last writing was just now."""
-        if not last and time.monotonic() - self._saved < INTERVAL:
+    def save(self, done: Done, last: bool = False) -> None:
+        """Write the state; if it is not the last one, unless the last writing was just now."""
+        interval = WITHIN if done.pieces else INTERVAL
+        if not last and time.monotonic() - self._saved < interval:
             return
-        meta = {
-            "epochs": epochs,
-            "history": history,
-            "engine": engine,
-            "rate": self._rate,
-            "network": self._network(),
-        }
+        meta = {"done": asdict(done), "rate": self._rate, "network": self._network()}
         arrays = {"meta": np.frombuffer(json.dumps(meta).encode(), np.uint8)}
-        for number, variable in enumerate(self._variables()):
+        for number, variable in enumerate(finite.changing(self._model)):
             arrays[f"variable{number}"] = variable.numpy()
         for number, callback in enumerate(self._callbacks):
             for name, value in callback.state().items():
@@ -68,22 +95,56 @@ class Checkpoint:
         files.write_arrays(self._path, **arrays)
         self._saved = time.monotonic()
 
-    def restore(self) -> tuple[int, dict[str, list[float]], str | None]:
-        """Take over a saved state; return the finished epochs, the history and the engine.
+    def between(self, pieces: Iterator[Piece], done: Done, batch: int) -> Iterator[Piece]:
+        """Give an epoch's pieces on, and save the state between them.
+
+        Parameters
+        ----------
+        pieces
+            Those that are left.
+        done
+            Before them.
+        batch
+            Events a step.
+        """
+        for events, order in pieces:
+            yield events, order
+            # Who asks for the next one has trained on this one.
+            steps = done.steps + -(-len(order) // batch)
+            done = replace(done, pieces=done.pieces + 1, steps=steps)
+            self.save(done)
+
+    def done(self) -> Done:
+        """Read a saved state, and say how far it has come.
 
         Raises
         ------
         RunError
-            If the file is damaged or of another network.
+            If the file is damaged.
         """
         if not self._path.exists():
-            return 0, {}, None
-        arrays = files.read_arrays(self._path)
-        self._model.optimizer.build(self._model.trainable_variables)
+            return Done()
+        self._read = files.read_arrays(self._path)
+        try:
+            return Done(**json.loads(bytes(self._read["meta"]))["done"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{self._path} is damaged: {error}") from error
+
+    def restore(self) -> None:
+        """Take over the state that was read, if there was one.
+
+        Raises
+        ------
+        RunError
+            If it is of another network.
+        """
+        if not self._read:
+            return
+        arrays, self._read = self._read, {}
         try:
             meta = json.loads(bytes(arrays.pop("meta")))
             self._compare(meta["network"])
-            for number, variable in enumerate(self._variables()):
+            for number, variable in enumerate(finite.changing(self._model)):
                 variable.assign(arrays.pop(f"variable{number}"))
             for number, callback in enumerate(self._callbacks):
                 prefix = f"callback{number}."
@@ -91,14 +152,12 @@ class Checkpoint:
                 callback.restore({name.removeprefix(prefix): arrays.pop(name) for name in names})
         except (KeyError, ValueError) as error:
             raise RunError(f"{self._path} is of another network: {error}") from error
-        rate = self._model.optimizer._learning_rate  # noqa: SLF001 - a variable, or a schedule
-        if meta["rate"] != self._rate and isinstance(rate, keras.Variable):
+        for rate in optimizers.rates(self._model) if meta["rate"] != self._rate else ():
             rate.assign(rate.value * (self._rate / meta["rate"]))
-        return meta["epochs"], meta["history"], meta["engine"]
 
     def _network(self) -> list[list[Any]]:
         """Return path and shape of all variables."""
-        return [[one.path, list(one.shape)] for one in self._variables()]
+        return [[one.path, list(one.shape)] for one in finite.changing(self._model)]
 
     def _compare(self, saved: list[list[Any]]) -> None:
         own = self._network()
@@ -111,13 +170,3 @@ class Checkpoint:
                     f"{self._path} is of another network: it has {said[0]} where this one has "
                     f"{said[1]}; go on with the recipe that the run was started with"
                 )
-
-    def _variables(self) -> list[Any]:
-        return [*self._model.variables, *self._model.optimizer.variables]
-
-
-def finished(path: Path) -> int:
-    """Return the finished epochs that a file has the state of; 0 where there is none."""
-    if not path.exists():
-        return 0
-    return int(json.loads(bytes(files.read_arrays(path)["meta"]))["epochs"])

@@ -105,8 +105,15 @@ class Replicas:
         self._reset = tf.function(lambda: self._strategy.run(self._twin.reset_metrics))
         self._results = tf.function(self._twin.get_metrics_result)
 
-    def epoch(self, pieces: engine.Pieces) -> dict[str, float]:
+    def epoch(self, pieces: engine.Pieces, before: int = 0) -> dict[str, float]:
         """Train on events in the given order; return the means of loss and metrics.
+
+        Parameters
+        ----------
+        pieces
+            Events, and the order to train on them.
+        before
+            Steps of the epoch that one device did before a kill; their sums are left out.
 
         Raises
         ------
@@ -118,7 +125,6 @@ class Replicas:
         with self._devices.talking():
             self._send()
             self._reset()
-            before = 0
             for events, order in pieces:
                 tensors = self._held or self._on_each(events)
                 start = self._state.take()

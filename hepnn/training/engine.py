@@ -11,7 +11,8 @@
 
 All run `model.train_step` on the same batches in the same order, so that losses, metrics,
 sample weights, regularizers, EBOPs and constraints are Keras's own in all, and the numbers
-differ by the order of float32 sums only.
+differ by the order of float32 sums only. What dropout sets to zero differs too: TensorFlow draws
+other numbers inside XLA than outside.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from hepnn.data.feed import Memory, Stream
+from hepnn.data.feed import Memory, Piece, Stream
 from hepnn.run import Events
 from hepnn.training import finite
 from hepnn.training.choice import Choice, batch_level
@@ -31,8 +32,8 @@ from hepnn.training.choice import Choice, batch_level
 #: What a fit is fed from.
 Feed = Memory | Stream
 
-#: An epoch's events, each with the order to train on them.
-Pieces = Iterable[tuple[Events, np.ndarray]]
+#: An epoch's events.
+Pieces = Iterable[Piece]
 
 #: Events of the validation set that are looked at together.
 VALIDATION_BATCH = 16384
@@ -76,16 +77,23 @@ class EpochLoop:
         model.reset_metrics()
         self._state = finite.State(model)
 
-    def epoch(self, pieces: Pieces) -> dict[str, float]:
+    def epoch(self, pieces: Pieces, before: int = 0) -> dict[str, float]:
         """Train on events in the given order; return the means of loss and metrics.
+
+        Parameters
+        ----------
+        pieces
+            Events, and the order to train on them.
+        before
+            Steps of the epoch that were done before a kill; their sums are in the metrics.
 
         Raises
         ------
         NotFinite
             If the loss or a weight becomes NaN or infinite.
         """
-        self._model.reset_metrics()
-        before = 0
+        if not before:
+            self._model.reset_metrics()
         for events, order in pieces:
             data = self._held or tensors(events, self._weighted)
             # Neighbours in a copy are read faster than a batch is gathered, step by step.
@@ -209,32 +217,25 @@ class KerasFit:
         model.reset_metrics()
         self._state = finite.State(model)
 
-    def epoch(self, pieces: Pieces) -> dict[str, float]:
+    def epoch(self, pieces: Pieces, before: int = 0) -> dict[str, float]:
         """Train on events in the given order; return the means of loss and metrics.
 
-        Raises
-        ------
-        NotFinite
-            If the loss or a weight becomes NaN or infinite.
+        Parameters and errors as of `EpochLoop`.
         """
-        logs: dict[str, float] = {}
-        seen, before = 0, 0
+        if not before:
+            self._model.reset_metrics()
         for events, order in pieces:
             arrays = tuple(array[order] for array in _arrays(events, self._weighted))
             start = self._state.take()
-            of_piece = self._fit(arrays, self._callbacks)
+            self._fit(arrays, self._callbacks)
             if self._guard.bad or not finite.healthy(self._model):
                 self._look_into(arrays, start, before)
             before += self._guard.steps
-            seen += len(order)
-            share = len(order) / seen
-            for name, value in of_piece.items():
-                logs[name] = logs.get(name, 0.0) * (1 - share) + value * share
-        return logs
+        return _logs(self._model)
 
-    def _fit(self, arrays: tuple[np.ndarray, ...], callbacks: Sequence[Any]) -> dict[str, float]:
+    def _fit(self, arrays: tuple[np.ndarray, ...], callbacks: Sequence[Any]) -> None:
         x, y, *weight = arrays
-        history = self._model.fit(
+        self._model.fit(
             x,
             y,
             sample_weight=weight[0] if weight else None,
@@ -243,7 +244,6 @@ class KerasFit:
             verbose=0,
             callbacks=list(callbacks),
         )
-        return {name: float(values[0]) for name, values in history.history.items()}
 
     def _look_into(self, arrays: tuple[np.ndarray, ...], start: list[Any], before: int) -> None:
         def train(steps: int) -> None:
@@ -305,17 +305,24 @@ class _BatchHooks(keras.callbacks.Callback):
 
 
 class _Guard(keras.callbacks.Callback):
-    """Leave `fit` at a loss that is not finite."""
+    """Leave `fit` at a loss that is not finite; let the metrics' sums go on from piece to piece."""
 
     def __init__(self, driven: keras.Model) -> None:
         super().__init__()
         self._driven = driven
+        self._sums: list[np.ndarray] = []
         self.steps = 0
         self.bad = False
 
     def on_train_begin(self, logs: Any = None) -> None:
-        """Count anew."""
+        """Count anew, and keep the sums, which `fit` begins anew too."""
         self.steps, self.bad = 0, False
+        self._sums = [variable.numpy() for variable in self._driven.metrics_variables]
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        """Put the sums back."""
+        for variable, value in zip(self._driven.metrics_variables, self._sums, strict=True):
+            variable.assign(value)
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         """Look at the mean loss so far, which stays what it once was: not finite."""

@@ -77,11 +77,7 @@ class State:
     """
 
     def __init__(self, driven: keras.Model, sums: bool = True) -> None:
-        several = [driven.variables, driven.optimizer.variables]
-        if sums:
-            several.append(driven.metrics_variables)
-        known = {id(one): one for variables in several for one in variables}
-        self._variables = [variable.value for variable in known.values()]
+        self._variables = [variable.value for variable in changing(driven, sums)]
         self._copies = tf.function(lambda: [tf.identity(one) for one in self._variables])
 
     def take(self) -> list[Any]:
@@ -92,6 +88,14 @@ class State:
         """Go back to a copy."""
         for variable, value in zip(self._variables, copy, strict=True):
             variable.assign(value)
+
+
+def changing(driven: keras.Model, sums: bool = True) -> list[Any]:
+    """Return the variables that a step changes; parameters as of `State`."""
+    several = [driven.variables, driven.optimizer.variables]
+    if sums:
+        several.append(driven.metrics_variables)
+    return list({id(one): one for variables in several for one in variables}.values())
 
 
 def healthy(driven: keras.Model) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from hepnn.training import conditions, engine, optimizers, rules
 from hepnn.training.alter import alteration
 from hepnn.training.alter.alteration import Alteration
 from hepnn.training.callbacks import Best
-from hepnn.training.checkpoint import Checkpoint
+from hepnn.training.checkpoint import Checkpoint, Done
 from hepnn.training.choice import Choice, choose
 from hepnn.training.devices import Devices
 from hepnn.training.engine import Feed
@@ -96,8 +97,8 @@ def fit(
     altered
         What each training batch is changed by before the network sees it.
     checkpoint
-        File that the state is saved to after an epoch, and that an earlier, killed fit is
-        resumed from.
+        File that the state is saved to after an epoch, on one device between the pieces of a
+        long one too, and that an earlier, killed fit is resumed from.
     progress
         Called after each epoch.
     devices
@@ -130,55 +131,63 @@ def fit(
 
     optimizer = optimizers.optimizer(plan, steps)
     driven = compiled(model, optimizer, metrics)
-    best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
-    callbacks = [*callbacks, *optimizers.followers(plan, optimizer), best]
-    saved = None
-    if checkpoint is not None:
-        saved = Checkpoint(checkpoint, driven, callbacks, plan.learning_rate)
-    start, history, engine_used = (0, {}, None) if saved is None else saved.restore()
-    driver: Any
-    if devices is not None and devices.several:
-        from hepnn.training.distributed import Replicas
+    try:
+        best = Best(plan, first=int(ready * plan.epochs), monitor=monitor)
+        callbacks = [*callbacks, *optimizers.followers(plan, optimizer), best]
+        saved = None
+        if checkpoint is not None:
+            saved = Checkpoint(checkpoint, driven, callbacks, plan.learning_rate)
+        done = Done() if saved is None else saved.done()
+        shared = devices if devices is not None and devices.several else None
+        driver: Any
+        if shared is not None:
+            from hepnn.training.distributed import Replicas
 
-        choice = Choice("replicas", devices.reason)
-        driver = Replicas(driven, again, train, validation, batch, callbacks, devices)
-    else:
-        wanted = engine_used if engine_used in engine.ENGINES else plan.engine
-        choice = choose(model, train, batch, callbacks, wanted)
-        driver = engine.driver(choice, driven, train, validation, batch, callbacks)
-    began = time.perf_counter()
-    model.stop_training = False
-    for callback in callbacks:
-        callback.set_model(model)
-        callback.on_train_begin()
-    for epoch in range(start, plan.epochs):
-        if best.stopped:
-            break
-        for callback in callbacks:
-            callback.on_epoch_begin(epoch)
-        try:
-            logs = driver.epoch(train.pieces(seed, epoch, batch))
-        except NotFinite as error:
-            error.epoch = epoch
-            alteration.detach(driven)
-            rules.release(driven)
-            raise
-        with optimizers.averaged(driven):
-            logs |= driver.validate()
-            logs["learning_rate"] = float(driven.optimizer.learning_rate)
-            for callback in callbacks:  # they may add to the logs
-                callback.on_epoch_end(epoch, logs)
-        for name, value in logs.items():
-            history.setdefault(name, []).append(float(value))
+            choice = Choice("replicas", shared.reason)
+            driver = Replicas(driven, again, train, validation, batch, callbacks, shared)
+        else:
+            wanted = done.engine if done.engine in engine.ENGINES else plan.engine
+            choice = choose(model, train, batch, callbacks, wanted)
+            driver = engine.driver(choice, driven, train, validation, batch, callbacks)
         if saved is not None:
-            saved.save(epoch + 1, history, choice.engine, last=epoch + 1 == plan.epochs)
-        if progress is not None:
-            progress(epoch, logs)
-        if model.stop_training:
-            break
-    optimizers.put_average(driven)
-    for callback in callbacks:
-        callback.on_train_end()
-    alteration.detach(driven)
-    rules.release(driven)
-    return Outcome(history, choice.engine, choice.reason, time.perf_counter() - began)
+            saved.restore()
+        done = dataclasses.replace(done, engine=choice.engine)
+        began = time.perf_counter()
+        model.stop_training = False
+        for callback in callbacks:
+            callback.set_model(model)
+            callback.on_train_begin()
+        for epoch in range(done.epochs, plan.epochs):
+            if best.stopped:
+                break
+            for callback in callbacks if not done.pieces else ():
+                callback.on_epoch_begin(epoch)
+            pieces = train.pieces(seed, epoch, batch, done.pieces)
+            if saved is not None and shared is None:  # several have the state to themselves
+                pieces = saved.between(pieces, done, batch)
+            try:
+                logs = driver.epoch(pieces, done.steps)
+            except NotFinite as error:
+                error.epoch = epoch
+                raise
+            with optimizers.averaged(driven):
+                logs |= driver.validate()
+                logs["learning_rate"] = float(driven.optimizer.learning_rate)
+                for callback in callbacks:  # they may add to the logs
+                    callback.on_epoch_end(epoch, logs)
+            for name, value in logs.items():
+                done.history.setdefault(name, []).append(float(value))
+            done = dataclasses.replace(done, epochs=epoch + 1, pieces=0, steps=0)
+            if saved is not None:
+                saved.save(done, last=done.epochs == plan.epochs)
+            if progress is not None:
+                progress(epoch, logs)
+            if model.stop_training:
+                break
+        optimizers.put_average(driven)
+        for callback in callbacks:
+            callback.on_train_end()
+    finally:
+        alteration.detach(driven)
+        rules.release(driven)
+    return Outcome(done.history, choice.engine, choice.reason, time.perf_counter() - began)

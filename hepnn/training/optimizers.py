@@ -80,6 +80,13 @@ def inner(of: Any) -> Any:
     return getattr(of, "inner_optimizer", of)
 
 
+def rates(driven: Any) -> list[Any]:
+    """Return the fit's learning rate where it is a variable, and not a schedule of the steps."""
+    others = getattr(driven, "others", ())
+    found = [inner(one)._learning_rate for one in (driven.optimizer, *others)]  # noqa: SLF001
+    return [rate for rate in found if isinstance(rate, keras.Variable)]
+
+
 class Lowerable:
     """Holds the factor that a plateau lowers the rate by."""
 

@@ -48,7 +48,7 @@ def _pruned(model, **step):
 
 def _callbacks(plan, model):
     plan.prepare(model)
-    return plan.callbacks(3, 1)
+    return plan.callbacks(3)
 
 
 def test_the_units_of_the_smallest_norm_go_and_the_outputs_stay() -> None:

@@ -55,6 +55,15 @@ def test_seed_and_epoch_alone_decide_the_order(stream: Stream) -> None:
     assert not np.array_equal(first, np.concatenate(_epoch(stream, 4, 7)))
 
 
+def test_what_was_done_before_a_kill_is_left_out(stream: Stream) -> None:
+    whole = list(stream.pieces(3, 7, 50))
+    for done in range(len(whole) + 1):
+        rest = list(stream.pieces(3, 7, 50, done))
+        assert len(rest) == len(whole) - done
+        for (ours, order), (theirs, other) in zip(rest, whole[done:], strict=True):
+            assert np.array_equal(ours.y, theirs.y) and np.array_equal(order, other)
+
+
 def test_a_piece_mixes_events_from_all_over_the_set(stream: Stream) -> None:
     # Sorted files: a piece of eight random blocks of 63 must not sit in one place.
     for piece in _epoch(stream)[:-1]:

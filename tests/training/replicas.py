@@ -1,7 +1,8 @@
 """Run in processes of its own by `test_distributed.py`: what several devices do, as JSON.
 
-`python replicas.py mirrored OUT` has two logical CPU devices, `python replicas.py workers OUT
-RECIPE RUNS` is one of two workers.
+`python replicas.py mirrored OUT` has two logical CPU devices; `python replicas.py workers OUT
+RECIPE RUNS` is one of two workers, of which the second is killed in the end, and with `chief`
+in place of `workers` the first, at once.
 """
 
 from __future__ import annotations
@@ -153,10 +154,7 @@ def mirrored() -> dict[str, Any]:
     return found
 
 
-def workers(recipe: str, runs: str) -> dict[str, Any]:
-    from hepnn import cli
-    from hepnn.training import distributed
-
+def workers(recipe: str, runs: str) -> None:
     devices = devices_module.Devices("multiworker")
     assert devices.member is not None
     number = devices.member.number
@@ -165,15 +163,25 @@ def workers(recipe: str, runs: str) -> dict[str, Any]:
     found: dict[str, Any] = {"number": number, **{k: differences(k, devices) for k in kinds}}
     found["data"] = said(lambda: devices.meet(recipe="the same", data=f"data {number}"))
     Path(sys.argv[2]).write_text(json.dumps(found))
+    command(devices, 1, recipe, runs)
 
-    # The command, of which the second worker is killed in the middle of the float stage.
+
+def chief(recipe: str, runs: str) -> None:
+    command(devices_module.Devices("multiworker"), 0, recipe, runs)
+
+
+def command(devices: devices_module.Devices, dies: int, recipe: str, runs: str) -> None:
+    """Run the command; in the middle of the float stage one worker is killed."""
+    from hepnn import cli
+    from hepnn.training import distributed
+
     epoch, calls = distributed.Replicas.epoch, [0]
 
-    def until_killed(self: Any, pieces: Any) -> dict[str, float]:
+    def until_killed(self: Any, pieces: Any, before: int) -> dict[str, float]:
         calls[0] += 1
-        if calls[0] == 3 and number == 1:
+        if calls[0] == 3 and devices.member and devices.member.number == dies:
             os.kill(os.getpid(), signal.SIGKILL)
-        return epoch(self, pieces)
+        return epoch(self, pieces, before)
 
     distributed.Replicas.epoch = until_killed  # type: ignore[method-assign]
     checkpoint.INTERVAL = 0.0
@@ -181,9 +189,10 @@ def workers(recipe: str, runs: str) -> dict[str, Any]:
     sys.argv = ["hepnn", "train", recipe, "--runs", runs, "--name", "both"]
     sys.argv += ["--strategy", "multiworker"]
     cli.main()
-    return found
 
 
 if __name__ == "__main__":
-    made = mirrored() if sys.argv[1] == "mirrored" else workers(*sys.argv[3:5])
-    Path(sys.argv[2]).write_text(json.dumps(made))
+    if sys.argv[1] == "mirrored":
+        Path(sys.argv[2]).write_text(json.dumps(mirrored()))
+    else:
+        {"workers": workers, "chief": chief}[sys.argv[1]](*sys.argv[3:5])

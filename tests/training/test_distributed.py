@@ -56,9 +56,8 @@ def mirrored(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return dict(json.loads(out.read_text()))
 
 
-@pytest.fixture(scope="module")
-def workers(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    folder = tmp_path_factory.mktemp("workers")
+def _job(what: str, clouds_folder: Path, folder: Path) -> dict[str, Any]:
+    """Run two workers, and return what they said and left."""
     recipe = folder / "recipe.yaml"
     content = small_recipe(clouds_folder)
     content |= {"compress": [], "fit": {"epochs": 6, "batch": 100, "learning_rate": 0.01}}
@@ -69,7 +68,7 @@ def workers(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> di
         task = {"type": "worker", "index": number}
         config = json.dumps({"cluster": {"worker": nodes}, "task": task})
         out = str(folder / f"out{number}.json")
-        arguments = ("workers", out, str(recipe), str(folder / "runs"))
+        arguments = (what, out, str(recipe), str(folder / "runs"))
         processes.append(_start(*arguments, TF_CONFIG=config))
     began = time.monotonic()
     said = [process.communicate(timeout=BOUND) for process in processes]
@@ -79,8 +78,19 @@ def workers(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> di
         "codes": [process.returncode for process in processes],
         "said": said,
         "seconds": time.monotonic() - began,
-        "found": [json.loads((folder / f"out{number}.json").read_text()) for number in range(2)],
     }
+
+
+@pytest.fixture(scope="module")
+def workers(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    job = _job("workers", clouds_folder, tmp_path_factory.mktemp("workers"))
+    written = [job["folder"] / f"out{number}.json" for number in range(2)]
+    return {**job, "found": [json.loads(one.read_text()) for one in written]}
+
+
+@pytest.fixture(scope="module")
+def chief(clouds_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return _job("chief", clouds_folder, tmp_path_factory.mktemp("chief"))
 
 
 @pytest.mark.parametrize("kind", ["normalized", "quantized", "clipped", "taught"])
@@ -118,29 +128,44 @@ def test_workers_with_other_data_are_refused_by_all(workers: dict[str, Any]) -> 
         assert "has another data than worker 0" in found["data"]
 
 
-def test_a_killed_worker_ends_the_job_with_one_line(workers: dict[str, Any]) -> None:
-    assert workers["codes"] == [2, -9], workers["said"]
-    lines = [line for line in workers["said"][0][1].splitlines() if line.startswith("hepnn:")]
+def _insist_on_one_line(job: dict[str, Any], left: int) -> None:
+    codes = [-9, -9]
+    codes[left] = 2
+    assert job["codes"] == codes, job["said"]
+    said = job["said"][left][1]
+    lines = [line for line in said.splitlines() if line.startswith("hepnn:")]
     assert len(lines) == 1 and lines[0].startswith("hepnn: a worker was lost: start all of them")
-    assert "Traceback" not in workers["said"][0][1]
+    assert "Traceback" not in said
+
+
+def test_a_killed_worker_ends_the_job_with_one_line(workers: dict[str, Any]) -> None:
+    _insist_on_one_line(workers, left=0)
     # Only the chief has written.
     assert sorted(path.name for path in (workers["folder"] / "runs").iterdir()) == ["both"]
     run = open_run(workers["folder"] / "runs" / "both")
     assert run.manifest["status"] == "failed" and not run.stages
 
 
+def test_a_killed_chief_ends_the_job_with_one_line(chief: dict[str, Any]) -> None:
+    _insist_on_one_line(chief, left=1)
+    assert not open_run(chief["folder"] / "runs" / "both").stages
+
+
+@pytest.mark.parametrize("job", ["workers", "chief"])
 @pytest.mark.usefixtures("tensorflow")
-def test_the_job_goes_on_from_the_last_checkpoint(workers: dict[str, Any]) -> None:
+def test_the_job_goes_on_from_the_last_checkpoint(job: str, request: pytest.FixtureRequest) -> None:
     from hepnn import pipeline
     from hepnn.training import checkpoint
 
-    run = open_run(workers["folder"] / "runs" / "both")
+    folder = request.getfixturevalue(job)["folder"]
+    run = open_run(folder / "runs" / "both")
     saved = run.path / "stages" / "float" / "checkpoint.npz"
-    assert checkpoint.finished(saved) == 2  # the third epoch was under way
-    whole = pipeline.train(run.recipe, runs=workers["folder"], name="whole")
+    # The third epoch was under way.
+    assert checkpoint.Checkpoint(saved, None, [], 1.0).done().epochs == 2
+    whole = pipeline.train(run.recipe, runs=folder, name="whole")
     resumed = pipeline.resume(run)
     assert resumed.stages == run.recipe.stages
-    assert checkpoint.finished(saved) == 0
+    assert not saved.exists()
     for name in ("loss", "val_loss"):
         ours, theirs = (_history(one, name) for one in (resumed, whole))
         assert len(ours) == 6

@@ -41,7 +41,7 @@ def _fit(engine: str, events: Events, step: Any = None, **changes: Any) -> tuple
         model = network.assemble(architecture, shape, (3,), vocabulary, grid, plan.options)
         network.warm_start(model, before)
         plan.prepare(model)
-        callbacks = plan.callbacks(EPOCHS, 7)
+        callbacks = plan.callbacks(EPOCHS)
     outcome = fit.fit(
         model,
         events,

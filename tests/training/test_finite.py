@@ -67,7 +67,7 @@ def test_the_first_bad_batch_is_named_and_the_weights_before_it_kept(
         def first(self) -> Events:
             return self.events
 
-        def pieces(self, seed: int, epoch: int, batch: int) -> Any:
+        def pieces(self, seed: int, epoch: int, batch: int, done: int) -> Any:
             known = _events(int(order[place * BATCH]) if epoch else None)
             yield known, np.random.default_rng([seed, epoch]).permutation(EVENTS)
 
@@ -86,7 +86,7 @@ def test_the_first_bad_batch_is_named_and_the_weights_before_it_kept(
 
 
 def _only(events: Events, second: np.ndarray) -> Any:
-    def pieces(self: Any, seed: int, epoch: int, batch: int) -> Any:
+    def pieces(self: Any, seed: int, epoch: int, batch: int, done: int) -> Any:
         order = np.random.default_rng([seed, epoch]).permutation(EVENTS)
         if not epoch:
             yield events, order

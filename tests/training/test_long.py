@@ -24,7 +24,12 @@ class Stopped(Exception):
 
 
 def _trained(
-    events: Events, engine: str, checkpoint: Path | None, stop: int = -1, seed: int = 1
+    fed: Any,
+    engine: str,
+    checkpoint: Path | None,
+    stop: int = -1,
+    seed: int = 1,
+    dropout: float = 0.3,
 ) -> tuple[list[np.ndarray], dict[str, list[float]]]:
     """Prune a network with dropout; return its weights and history."""
     import keras
@@ -35,7 +40,8 @@ def _trained(
     from hepnn.training import fit, network
 
     keras.utils.set_random_seed(seed)
-    architecture = Architecture(name="mlp", hidden=[8], dropout=0.3)
+    architecture = Architecture(name="mlp", hidden=[8], dropout=dropout)
+    events = fed if isinstance(fed, Events) else fed.read([(0, 500)])
     grid = scaling.standard(events.x)
     model = network.assemble(architecture, events.x.shape[1:], (3,), "float", grid)
     step = Prune(sparsity=0.5, end=0.5)
@@ -48,12 +54,12 @@ def _trained(
 
     outcome = fit.fit(
         model,
-        events,
+        fed,
         events,
         Fit(epochs=5, batch=300, engine=engine),
         loss=Classify().loss(),
         metrics=Classify().metrics(),
-        callbacks=plan.callbacks(5, 7),
+        callbacks=plan.callbacks(5),
         seed=3,
         checkpoint=checkpoint,
         progress=progress,
@@ -76,6 +82,81 @@ def test_dropout_and_masks_go_on_with_the_same_bits(
     for ours, theirs in zip(resumed, whole, strict=True):
         assert np.array_equal(ours, theirs)
     assert any(np.mean(kernel == 0) == 0.5 for kernel in resumed if kernel.ndim == 2)
+
+
+@pytest.fixture
+def stream(events: Events, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return events on disk in five pieces, whose state is saved behind each."""
+    from hepnn.data import feed
+    from hepnn.training import checkpoint
+
+    row = events.x[0].nbytes
+    monkeypatch.setattr(feed, "BLOCK_BYTES", 64 * row)
+    monkeypatch.setattr(feed, "PIECE_BYTES", 450 * row)
+    monkeypatch.setattr(checkpoint, "WITHIN", 0.0)
+    store = feed.Store(tmp_path / "store")
+    weight = np.where(events.y == 0, 3.0, 0.5).astype(np.float32)
+    nothing = np.empty((len(events), 0), np.float32)
+    store.append(x=events.x, y=events.y, weight=weight, observers=nothing)
+    store.close()
+    return feed.Stream(tmp_path / "store")
+
+
+@pytest.mark.parametrize("engine", ["epoch", "keras"])
+def test_a_long_epoch_goes_on_in_its_middle_with_the_same_bits(
+    stream: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: str
+) -> None:
+    from hepnn.training.checkpoint import Checkpoint, Done
+
+    whole, history = _trained(stream, engine, None)
+    file = tmp_path / "checkpoint.npz"
+    save = Checkpoint.save
+
+    def save_and_die(self: Any, done: Done, last: bool = False) -> None:
+        save(self, done, last)
+        if (done.epochs, done.pieces) == (2, 3):
+            raise Stopped
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Checkpoint, "save", save_and_die)
+        with pytest.raises(Stopped):
+            _trained(stream, engine, file)
+    done = Checkpoint(file, None, [], 1.0).done()
+    assert (done.epochs, done.pieces, done.steps) == (2, 3, 3)
+    resumed, of_resumed = _trained(stream, engine, file, seed=2)
+    assert of_resumed == history
+    for ours, theirs in zip(resumed, whole, strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_of_a_stream_both_engines_give_the_same_means(stream: Any) -> None:
+    loop, fit = (_trained(stream, one, None, dropout=0.0)[1] for one in ("epoch", "keras"))
+    # The weights of pieces differ, and the mean is over all events with theirs.
+    for name in ("loss", "accuracy"):
+        assert loop[name][0] == pytest.approx(fit[name][0], rel=1e-5), name
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+def test_a_new_rate_changes_what_was_saved_by_as_much(precision: str, tmp_path: Path) -> None:
+    import keras
+
+    from hepnn.training import optimizers
+    from hepnn.training.checkpoint import Checkpoint, Done
+
+    def compiled(rate: float) -> Any:
+        model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+        plan = Fit(learning_rate=rate, precision=precision)
+        model.compile(optimizers.optimizer(plan, 1), "mse")
+        model.optimizer.build(model.trainable_variables)
+        return model
+
+    path = tmp_path / "checkpoint.npz"
+    Checkpoint(path, compiled(0.5), [], 0.5).save(Done(epochs=1), last=True)
+    model = compiled(0.05)
+    saved = Checkpoint(path, model, [], 0.05)
+    assert saved.done().epochs == 1
+    saved.restore()
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.05)
 
 
 @pytest.fixture
@@ -123,7 +204,7 @@ def test_a_checkpoint_of_another_architecture_is_one_line(
         with pytest.raises(Stopped):
             pipeline.train(recipe, runs=tmp_path, name="run")
     saved = tmp_path / "run" / "stages" / "float" / "checkpoint.npz"
-    assert checkpoint.finished(saved) == 4
+    assert checkpoint.Checkpoint(saved, None, [], 1.0).done().epochs == 4
     for hidden in ([8, 9], [8], [8, 8, 3]):
         copy = tmp_path / f"copy{len(hidden)}{hidden[-1]}"
         shutil.copytree(tmp_path / "run", copy)

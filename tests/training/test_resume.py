@@ -26,9 +26,9 @@ from hepnn.training import checkpoint
 checkpoint.INTERVAL = 0.0
 stage, epoch = sys.argv[1], int(sys.argv[2])
 save = checkpoint.Checkpoint.save
-def save_and_die(self, epochs, *args, **kwargs):
-    save(self, epochs, *args, **kwargs)
-    if stage in str(self._path) and epochs == epoch:
+def save_and_die(self, done, *args, **kwargs):
+    save(self, done, *args, **kwargs)
+    if stage in str(self._path) and (done.epochs, done.pieces) == (epoch, 0):
         os.kill(os.getpid(), signal.SIGKILL)
 checkpoint.Checkpoint.save = save_and_die
 sys.argv = ["hepnn", *sys.argv[3:]]
