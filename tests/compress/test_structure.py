@@ -120,6 +120,7 @@ def test_what_has_no_units_is_refused() -> None:
         _pruned(linear, structure="neuron")
 
 
+@pytest.mark.long
 def test_a_run_with_fewer_neurons_is_exact_everywhere(clouds_folder: Path, tmp_path: Path) -> None:
     """Dead neurons stay dead through quantization; no target stumbles over them."""
     from hepnn.compress import structure

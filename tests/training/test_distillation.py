@@ -85,6 +85,7 @@ def _weights(run: Run, stage: str) -> list[np.ndarray]:
     return [variable.numpy() for variable in network.of_run(run, stage).variables]
 
 
+@pytest.mark.long
 def test_every_stage_learns_in_every_engine_and_from_disk(
     trained: Run, clouds_folder: Path, tmp_path: Path
 ) -> None:
