@@ -20,7 +20,7 @@ from hepnn.trigger.menu import Menu
 from hepnn.trigger.overload import Queue, Waiting
 from hepnn.trigger.pool import Answers, Workers
 from hepnn.trigger.sink import Sink
-from hepnn.trigger.tally import Tally
+from hepnn.trigger.tally import TOGETHER, Tally
 
 #: Events that are taken in at once.
 AT_ONCE = 4096
@@ -88,6 +88,8 @@ class Loop:
         self._coming = Waiting.none()
         self._cursor = self._number = self._drawn = 0
         self._returned: list[Waiting] = []
+        # Accepted, and not yet in the output: the menu, and the events with what was found.
+        self._keeps: list[tuple[Menu, tuple[np.ndarray, ...]]] = []
         self.started = self._last = self.clock.now()
         self._look = 0
 
@@ -104,6 +106,7 @@ class Loop:
             if not self.step():
                 self.clock.pause(self.following)
             each(self)
+        self._hand_over()
         self.tally.count()
 
     @property
@@ -137,6 +140,7 @@ class Loop:
             self._look = now + LOOKS
             self._recover(now)
             self._forget()
+            self._hand_over()
             self.tally.count()
         worked |= self._admit(now)
         worked |= self._dispatch()
@@ -236,16 +240,23 @@ class Loop:
         kept, accepted = self.tally.decided(menu, events, scores, done)
         if self._sink is None or not accepted.any():
             return
-        made = rows.of(
-            menu,
-            self.tally.source,
-            events[accepted],
-            scores[accepted],
-            kept[accepted],
-            done[accepted],
-            self.started,
-        )
-        self._sink.put(made)
+        if self._keeps and self._keeps[0][0] is not menu:
+            self._hand_over()
+        parts = (events.table, scores, kept, done)
+        self._keeps.append((menu, tuple(part[accepted] for part in parts)))
+        if sum(len(parts[0]) for _, parts in self._keeps) >= TOGETHER:
+            self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Put what was accepted since into the output, many events at once."""
+        if self._sink is None or not self._keeps:
+            return
+        menu = self._keeps[0][0]
+        each = zip(*(parts for _, parts in self._keeps), strict=True)
+        table, scores, kept, done = (np.concatenate(parts) for parts in each)
+        self._keeps = []
+        source, events = self.tally.source, Waiting(table)
+        self._sink.put(rows.of(menu, source, events, scores, kept, done, self.started))
 
     def _recover(self, now: int) -> None:
         """Do again what workers held that died; what they die of is failed."""

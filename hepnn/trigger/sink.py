@@ -144,7 +144,9 @@ class ParquetWriter:
     """A Parquet file, a row group at a time."""
 
     def __init__(self, path: Path) -> None:
+        # All that is imported is imported now, and not when the first events are accepted.
         import pyarrow
+        import pyarrow.parquet
 
         self._arrow = pyarrow
         self._path = path
@@ -152,12 +154,10 @@ class ParquetWriter:
 
     def write(self, columns: Columns) -> None:
         """Append a row group."""
-        import pyarrow.parquet
-
         arrays = {name: self._column(values) for name, values in columns.items()}
         table = self._arrow.table(arrays)
         if self._file is None:
-            self._file = pyarrow.parquet.ParquetWriter(self._path, table.schema)
+            self._file = self._arrow.parquet.ParquetWriter(self._path, table.schema)
         self._file.write_table(table)
 
     def close(self) -> None:

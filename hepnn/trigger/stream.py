@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +24,9 @@ from hepnn.trigger.overload import Queue
 from hepnn.trigger.pool import Pool
 from hepnn.trigger.source import Source
 from hepnn.trigger.tally import Tally
+
+#: Seconds after which a thread that writes gives way to the loop.
+TURN = 1e-4
 
 #: What is done when the output fails.
 ON_SINK = ("stop", "go-on")
@@ -296,14 +300,16 @@ def _signals(loop: Loop, read: Callable[[], Menu] | None, places: cores.Cores) -
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep the collector of garbage out of the loop."""
-    enabled = gc.isenabled()
+    """Keep the collector of garbage out of the loop, and let other threads have short turns."""
+    enabled, usual = gc.isenabled(), sys.getswitchinterval()
+    sys.setswitchinterval(TURN)
     gc.collect()
     gc.freeze()
     gc.disable()
     try:
         yield
     finally:
+        sys.setswitchinterval(usual)
         gc.unfreeze()
         if enabled:
             gc.enable()
