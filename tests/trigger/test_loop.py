@@ -363,3 +363,22 @@ def test_as_fast_as_possible_drops_nothing() -> None:
     run = loop(events(3000), every=None, policy="drop-newest")
     run.run()
     assert run.tally.account.balances and run.tally.account.counts["dropped"] == 0
+
+
+def test_accepted_events_go_to_the_output_many_at_once() -> None:
+    class Output:
+        failed, ready = None, True
+
+        def __init__(self) -> None:
+            self.given: list[dict[str, np.ndarray]] = []
+
+        def put(self, columns: dict[str, np.ndarray]) -> None:
+            self.given.append(columns)
+
+    source, output = events(5000), Output()
+    run = loop(source, every=2000, service=1000, sink=output)
+    run.run()
+    numbers = np.concatenate([columns["number"] for columns in output.given])
+    np.testing.assert_array_equal(numbers, np.flatnonzero(source.x[:, 0] >= 0.5))
+    # 1024 at once, and what is left at the end; a look after 10 ms hands over too.
+    assert len(output.given) <= len(numbers) / 1024 + 3
