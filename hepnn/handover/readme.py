@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from hepnn.handover import ports, program
+from hepnn.targets.fixed_point import WRAPPING
 
 #: Numbers that are listed; of more there is the table of comma-separated values.
 _LISTED = 256
@@ -247,7 +248,7 @@ def _host(content: dict[str, Any], quantities: dict[str, Any]) -> str:
     if grid and not content["input"].get("rounds_inside"):
         before.append(
             f"round to multiples of the step ({grid['rounding']}); what is out of range"
-            f" {'wraps around' if grid['overflow'] == 'WRAP' else 'saturates'}"
+            f" {WRAPPING.get(grid['overflow'], 'saturates')}"
             f" ({grid['overflow']}), each quantity at its own ends; then divide by the LSB"
         )
     if content.get("output", {}).get("host") == "softmax":

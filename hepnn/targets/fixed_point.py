@@ -36,6 +36,9 @@ OVERFLOWS = ("WRAP", "SAT", "SAT_SYM")
 
 NEAR = "NEAR"
 
+#: What becomes of numbers that do not fit, in words; where nothing is said they saturate.
+WRAPPING = {"WRAP": "wraps around", NEAR: "wraps around, and from 2^23 steps on is refused"}
+
 #: Below so many steps float32 adds a half to any number of them without a loss.
 LARGEST = 2.0**23
 
@@ -106,7 +109,7 @@ class Lane:
     @property
     def wraps(self) -> bool:
         """Whether what does not fit wraps around."""
-        return self.overflow in ("WRAP", NEAR)
+        return self.overflow in WRAPPING
 
     def takes(self, x: np.ndarray) -> np.ndarray:
         """Return which events `(batch,)` of `x` `(batch, ...)` are not refused."""

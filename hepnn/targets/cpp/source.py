@@ -11,7 +11,7 @@ import numpy as np
 from hepnn import declarations, files
 from hepnn.targets.cpp.matrices import Stage
 from hepnn.targets.cpp.steps import Steps
-from hepnn.targets.fixed_point import LARGEST, NEAR, Lane
+from hepnn.targets.fixed_point import LARGEST, NEAR, WRAPPING, Lane
 from hepnn.targets.vectors import Vectors
 
 #: Where the templates lie, and the test vectors of what is written.
@@ -19,9 +19,6 @@ TEMPLATES, VECTORS = "integer-cpp", "vectors"
 
 #: What only code of matrices needs, and what only a recurrent network has.
 _ARITHMETIC, _RECURRENT = "arithmetic.h", ("recurrent.h", "recurrent_test.cpp")
-
-#: What is said of numbers that do not fit; all others saturate.
-_OVERFLOWS = {"WRAP": "wraps around", NEAR: "wraps around, and from 2^23 steps on is refused"}
 
 #: Outputs of a layer are filled up to whole registers, of AVX-512 the widest.
 _WIDTH = 16
@@ -76,8 +73,8 @@ def write(folder: Path, network: Network) -> None:
         "OUTPUTS": str(outputs),
         "WORD": f"int{network.bits}_t",
         "ROUNDING": lane.rounding,
-        "OVERFLOW": _OVERFLOWS.get(lane.overflow, "saturates"),
-        "MODE": lane.overflow if lane.overflow in _OVERFLOWS else "SAT",
+        "OVERFLOW": WRAPPING.get(lane.overflow, "saturates"),
+        "MODE": lane.overflow if lane.wraps else "SAT",
         "INPUT_STEP": _floats(steps),
         "OUTPUT_STEP": _floats(np.exp2(-np.asarray(network.fractions, np.float64))),
         "GRID": ",\n    ".join(_grid(lane, network.shape)),
